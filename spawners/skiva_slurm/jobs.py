@@ -1,0 +1,88 @@
+"""What Slurm says about jobs and nodes, as plain immutable values.
+
+A `Snapshot` is one complete, successful reading of Slurm. Nothing here does I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from skiva_slurm.gres import Gres
+from skiva_slurm.states import Life, life
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the queue shows it.
+
+    Times are seconds since the epoch, or None where Slurm has none.
+    """
+
+    id: int
+    user: str
+    state: str
+    """Slurm's own word, e.g. `PENDING`; see `life` for what it means to us."""
+    reason: str = ""
+    partition: str = ""
+    nodes: tuple[str, ...] = ()
+    """Names of the allocated nodes, expanded, first one first."""
+    gres: tuple[Gres, ...] = ()
+    submitted: float | None = None
+    start: float | None = None
+    """When it started; while pending, when Slurm expects to start it."""
+    end: float | None = None
+    """When its time limit ends it; for an ended job, when it ended."""
+    priority: int = 0
+    restarts: int = 0
+    """How often Slurm has requeued it."""
+    exit_code: str = ""
+    """Slurm's `code:signal`."""
+    tag: str = ""
+    """Our mark in the job's comment, empty for everybody else's jobs."""
+    array: bool = False
+
+    @property
+    def life(self) -> Life:
+        """What the state means for a session that lives in this job."""
+        return life(self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node as slurmctld sees it."""
+
+    name: str
+    address: str
+    """`NodeAddr`: the only source of a session's host."""
+    states: frozenset[str]
+    """Base state and flags, e.g. `{"IDLE", "DRAIN"}`."""
+    partitions: tuple[str, ...] = ()
+    gres: tuple[Gres, ...] = ()
+    gres_used: tuple[Gres, ...] = ()
+    cores: int = 0
+    cores_used: int = 0
+    memory_mb: int = 0
+    memory_used_mb: int = 0
+    reason: str = ""
+    """Why an operator drained it."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether Slurm would start a new job here."""
+        from skiva_slurm.states import node_usable
+
+        return node_usable(self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One complete reading of the queue and the nodes."""
+
+    taken: float
+    """Seconds since the epoch."""
+    jobs: Mapping[int, Job] = field(default_factory=lambda: MappingProxyType({}))
+    nodes: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+
+    def tagged(self, tag: str) -> Job | None:
+        """The job that carries `tag`, if the queue shows it."""
+        return next((job for job in self.jobs.values() if job.tag == tag), None)
