@@ -1,38 +1,59 @@
 """The site: what an operator describes in one TOML file, as frozen models.
 
-Reading the file, and telling which line is wrong, is `skiva_hub.site_file`'s work.
+Reading the file, and telling which line is wrong, is `skiva_hub.site_file`'s work. The docstring below a
+field is its description in the manual, its first example is the cure that a mistake in it suggests.
 """
 
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
-Id = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")]
-"""What people and scripts call a slice, an environment, a partition."""
-
-SlurmName = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\Z")]
-"""The name of something in Slurm: a partition, QOS, account, reservation, constraint."""
-
-GresRequest = Annotated[
-    str, StringConstraints(pattern=r"\A[a-z][a-z0-9_]*(:[A-Za-z0-9][A-Za-z0-9_.+-]*)?:[1-9][0-9]{0,3}\Z")
-]
-"""What is asked of Slurm's --gres for one session, e.g. `gpu:1g.10gb:1`."""
-
-Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
-Text = Annotated[str, StringConstraints(max_length=400, strip_whitespace=True)]
+from skiva_hub.site_types import (
+    Flag,
+    FullPath,
+    GresRequest,
+    Id,
+    Name,
+    Number,
+    SlurmName,
+    Text,
+    Title,
+    Whole,
+    has_controls,
+    misfits,
+    wrong,
+)
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
 
 
 class _ForPeople(_Table):
     """Something that may be kept for some people; with neither list, it is for everybody."""
 
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    users: tuple[Name, ...] = Field(default=(), examples=[["alice", "bob"]])
+    """Names of people who may use it."""
+    groups: tuple[Name, ...] = Field(default=(), examples=[["physics"]])
+    """Groups of the hub whose members may use it."""
 
     def allows(self, user: str, groups: frozenset[str]) -> bool:
         """Whether this is offered to `user`, a member of the hub's `groups`."""
@@ -44,139 +65,210 @@ class _ForPeople(_Table):
 class Cluster(_Table):
     """One Slurm, and how its nodes fence devices."""
 
-    name: Title = "cluster"
-    bin: Path = Path("/usr/bin")
+    name: Title = Field(default="cluster", examples=["cluster"])
+    """What people call the cluster."""
+    bin: FullPath = Field(default=Path("/usr/bin"), examples=["/usr/bin"])
     """Where sbatch, squeue, scancel, scontrol are."""
-    conf: Path | None = None
+    conf: FullPath | None = Field(default=None, examples=["/etc/slurm/slurm.conf"])
     """slurm.conf, where it is not in Slurm's default place."""
-    devices: tuple[str, ...] = ("/dev/nvidia[0-9]*", "/dev/nvidia-caps/nvidia-cap[0-9]*")
+    devices: tuple[str, ...] = Field(
+        default=("/dev/nvidia[0-9]*", "/dev/nvidia-caps/nvidia-cap[0-9]*"), examples=[["/dev/nvidia[0-9]*"]]
+    )
     """Glob patterns of every device file that only its owner may open."""
-    always_open: tuple[str, ...] = ()
+    always_open: tuple[str, ...] = Field(default=(), examples=[["/dev/nvidia-caps/nvidia-cap2"]])
     """Device files among `devices` that every job may open (e.g. MIG's parents and monitors)."""
-    fenced: bool = True
+    fenced: Flag = Field(default=True, examples=[True])
     """False where the nodes cannot fence devices; every page then says so."""
-    command_timeout: Annotated[float, Field(gt=0, le=120)] = 10.0
+    command_timeout: Annotated[Number, Field(gt=0, le=120)] = Field(default=10.0, examples=[10.0])
     """Seconds after which a Slurm command is ended and counts as unanswered."""
-    idle_interval: Annotated[float, Field(ge=1, le=300)] = 10.0
+    idle_interval: Annotated[Number, Field(ge=1, le=300)] = Field(default=10.0, examples=[10.0])
     """Seconds between two readings of the queue when nobody waits."""
-    busy_interval: Annotated[float, Field(ge=0.5, le=60)] = 1.0
+    busy_interval: Annotated[Number, Field(ge=0.5, le=60)] = Field(default=1.0, examples=[1.0])
     """Seconds between two readings while somebody waits."""
 
 
 class Partition(_ForPeople):
     """A Slurm partition that the site offers, and the longest session in it."""
 
-    name: SlurmName
-    max_hours: Annotated[float, Field(gt=0, le=24 * 30)] | None = None
+    name: SlurmName = Field(examples=["gpu"])
+    """Its name in Slurm."""
+    max_hours: Annotated[Number, Field(gt=0, le=24 * 30)] | None = Field(default=None, examples=[8.0])
+    """The longest session in it, in hours; what is not said is `hours.max`."""
 
 
 class Slice(_ForPeople):
     """What a person picks: a piece of a GPU, a GPU, several GPUs, or cores alone."""
 
-    id: Id
-    title: Title
-    description: Text = ""
-    partition: SlurmName
-    gres: GresRequest | None = None
-    cores: Annotated[int, Field(ge=1, le=1024)] = 1
-    memory_mb: Annotated[int, Field(ge=128, le=16 * 1024 * 1024)]
-    gpu_memory: Text = ""
+    id: Id = Field(examples=["1g.10gb"])
+    """What people and scripts call it."""
+    title: Title = Field(examples=["A seventh of an H100"])
+    """What its card on the page is headed."""
+    description: Text = Field(default="", examples=["For notebooks and small models"])
+    """One sentence on what it is good for."""
+    partition: SlurmName = Field(examples=["gpu"])
+    """The partition that its jobs go to; one of the file's `[[partition]]` tables."""
+    gres: GresRequest | None = Field(default=None, examples=["gpu:1g.10gb:1"])
+    """What is asked of Slurm's `--gres`: name, type, count; without it, cores alone."""
+    cores: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=1, examples=[4])
+    """CPU cores of one session."""
+    memory_mb: Annotated[Whole, Field(ge=128, le=16 * 1024 * 1024)] = Field(examples=[16000])
+    """Main memory of one session, in whole megabytes."""
+    gpu_memory: Text = Field(default="", examples=["10 GB"])
     """What the page says of the GPU memory, e.g. `10 GB`."""
-    isolation: Literal["exclusive", "shared", "none"] = "exclusive"
+    isolation: Literal["exclusive", "shared", "none"] = Field(
+        default="exclusive", validate_default=True, examples=["exclusive"]
+    )
     """`exclusive` is proved in every job; `shared` and `none` are said on the page."""
-    simulated: bool = False
-    account: SlurmName | None = None
-    qos: SlurmName | None = None
-    constraint: SlurmName | None = None
-    reservation: SlurmName | None = None
-    max_hours: Annotated[float, Field(gt=0, le=24 * 30)] | None = None
+    simulated: Flag = Field(default=False, examples=[False])
+    """True where the device is a stand-in without a GPU behind it; the page says so."""
+    account: SlurmName | None = Field(default=None, examples=["physics"])
+    """The Slurm account that pays; what is not said is each person's own default."""
+    qos: SlurmName | None = Field(default=None, examples=["interactive"])
+    """The Slurm QOS of its jobs."""
+    constraint: SlurmName | None = Field(default=None, examples=["h100"])
+    """A feature that its node must have."""
+    reservation: SlurmName | None = Field(default=None, examples=["course"])
+    """The Slurm reservation that its jobs use."""
+    max_hours: Annotated[Number, Field(gt=0, le=24 * 30)] | None = Field(default=None, examples=[8.0])
+    """The longest session on it, in hours; what is not said is the partition's."""
 
-    @model_validator(mode="after")
-    def _isolation_fits(self) -> Self:
-        kind = (self.gres or "").split(":")[0]
-        if self.isolation == "exclusive" and kind in {"shard", "mps"}:
-            raise ValueError(f"isolation: {kind} is not fenced by Slurm, so it must be 'shared'")
-        if self.isolation == "exclusive" and self.gres is None:
-            raise ValueError("isolation: a slice without gres has no device, so it must be 'none'")
-        return self
+    @field_validator("isolation")
+    @classmethod
+    def _isolation_fits(cls, isolation: str, info: ValidationInfo) -> str:
+        if isolation != "exclusive" or "gres" not in info.data:
+            return isolation
+        gres = info.data["gres"]
+        if gres is None:
+            raise wrong("a slice without gres has no device to be exclusive with", 'write isolation = "none"')
+        if gres.split(":")[0] in {"shard", "mps"}:
+            raise wrong(f"{gres} is not fenced by Slurm", 'write isolation = "shared"')
+        return isolation
 
 
 class Environment(_ForPeople):
     """What starts a notebook server: a directory of packages that belongs to the operator."""
 
-    id: Id
-    title: Title
-    description: Text = ""
-    python: Path
+    id: Id = Field(examples=["base"])
+    """What people and scripts call it."""
+    title: Title = Field(examples=["JupyterLab"])
+    """What the page calls it."""
+    description: Text = Field(default="", examples=["Python with the usual packages"])
+    """One sentence on what is in it."""
+    python: FullPath = Field(examples=["/opt/skiva/base/bin/python"])
     """The absolute path of its Python, the same on every node."""
 
 
 class Hours(_Table):
     """How long a session lasts."""
 
-    default: Annotated[float, Field(gt=0, le=24 * 30)] = 2.0
-    max: Annotated[float, Field(gt=0, le=24 * 30)] = 8.0
-    extend_by: Annotated[float, Field(ge=0, le=24)] = 0.0
+    max: Annotated[Number, Field(gt=0, le=24 * 30)] = Field(default=8.0, examples=[8.0])
+    """The longest session, in hours."""
+    default: Annotated[Number, Field(gt=0, le=24 * 30)] = Field(
+        default=2.0, validate_default=True, examples=[2.0]
+    )
+    """What the page suggests, in hours."""
+    extend_by: Annotated[Number, Field(ge=0, le=24)] = Field(default=0.0, examples=[1.0])
     """Hours that one press on *Extend* adds, up to `max` in all; 0 switches it off."""
-    extend_as: SlurmName | None = None
+    extend_as: SlurmName | None = Field(default=None, examples=["slurm-operator"])
     """The account (a Slurm operator) that may lengthen a job."""
+
+    @field_validator("default")
+    @classmethod
+    def _default_fits(cls, default: float, info: ValidationInfo) -> float:
+        longest = info.data.get("max", default)
+        if default > longest:
+            raise wrong(f"is more than max, {longest:g} hours", f"write default = {longest:g} or less")
+        return default
 
 
 class Limits(_Table):
     """What one person may hold."""
 
-    servers: Annotated[int, Field(ge=1, le=50)] = 1
-    starting: Annotated[int, Field(ge=1, le=1000)] = 100
+    servers: Annotated[Whole, Field(ge=1, le=50)] = Field(default=1, examples=[1])
+    """Notebook servers of one person at a time."""
+    starting: Annotated[Whole, Field(ge=1, le=1000)] = Field(default=100, examples=[100])
     """How many jobs may be on their way from *running* to *answering* at once, for everybody."""
-    start_seconds: Annotated[int, Field(ge=10, le=3600)] = 180
+    start_seconds: Annotated[Whole, Field(ge=10, le=3600)] = Field(default=180, examples=[180])
     """How long a server may take to answer once its job runs."""
 
 
 class Idle(_Table):
     """When a server that nobody uses ends; a busy kernel is use."""
 
-    minutes: Annotated[int, Field(ge=0, le=14 * 24 * 60)] = 60
-    """0 switches it off."""
+    minutes: Annotated[Whole, Field(ge=0, le=14 * 24 * 60)] = Field(default=60, examples=[60])
+    """Minutes without use after which a server ends; 0 switches it off."""
 
 
 class Hub(_Table):
     """Where the hub is and how jobs reach it."""
 
-    id: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9]{1,16}\Z")] = "skiva"
+    id: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9]{1,16}\z")] = Field(
+        default="skiva", examples=["skiva"]
+    )
     """Marks this hub's jobs in Slurm; two hubs on one Slurm need two."""
-    api_url: str
-    """The hub's API as a compute node reaches it, e.g. `https://hub.example.org/hub/api`."""
-    plain_http: bool = False
+    plain_http: Flag = Field(default=False, examples=[True])
     """States that an unencrypted network between hub and nodes is wanted."""
-    ports: tuple[int, int] = (20000, 40000)
+    api_url: str = Field(examples=["https://hub.example.org/hub/api"])
+    """The hub's API as a compute node reaches it, e.g. `https://hub.example.org/hub/api`."""
+    ports: tuple[Whole, Whole] = Field(default=(20000, 40000), examples=[[20000, 40000]])
     """The range in which servers listen on the nodes, for firewalls."""
-    bind: str = ""
+    bind: Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9.:_%-]{0,255}\z")] = Field(
+        default="", examples=["10.0.0.1"]
+    )
     """The address on which a server listens; empty means the node's own NodeAddr."""
-    run_dirs: PurePosixPath = PurePosixPath(".local/state/skiva/servers")
+    run_dirs: PurePosixPath = Field(
+        default=PurePosixPath(".local/state/skiva/servers"), examples=[".local/state/skiva/servers"]
+    )
     """Where a server's files lie, below the home of its owner."""
-    helper: tuple[str, ...] = ()
+    helper: tuple[str, ...] = Field(
+        default=(), examples=[["sudo", "-n", "-H", "-u", "{user}", "/usr/local/libexec/skiva-helper"]]
+    )
     """The command line that acts as a user, with `{user}` in it; empty where the hub is the user."""
 
-    @model_validator(mode="after")
-    def _is_encrypted(self) -> Self:
-        parts = urlsplit(self.api_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("api_url: must be an http:// or https:// address")
-        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-        if parts.scheme == "http" and not local and not self.plain_http:
-            raise ValueError("api_url: is plain http beyond this machine; use https, or say plain_http = true")
-        if not 1024 <= self.ports[0] <= self.ports[1] <= 65535:
-            raise ValueError("ports: must be two numbers from 1024 to 65535, the smaller first")
-        if self.run_dirs.is_absolute() or ".." in self.run_dirs.parts:
-            raise ValueError("run_dirs: must be a path below the home directory")
-        return self
+    @field_validator("api_url")
+    @classmethod
+    def _is_encrypted(cls, url: str, info: ValidationInfo) -> str:
+        cure = 'write e.g. api_url = "https://hub.example.org/hub/api"'
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise wrong("is not an address", cure) from None
+        if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in url):
+            raise wrong("must be an http:// or https:// address", cure)
+        local = host in {"127.0.0.1", "localhost", "::1"}
+        if parts.scheme == "http" and not local and not info.data.get("plain_http", True):
+            raise wrong("is plain http beyond this machine", "use https, or add plain_http = true")
+        return url
+
+    @field_validator("ports")
+    @classmethod
+    def _is_a_range(cls, ports: tuple[int, int]) -> tuple[int, int]:
+        if not 1024 <= ports[0] <= ports[1] <= 65535:
+            raise wrong("must be from 1024 to 65535, the smaller first", "write e.g. ports = [20000, 40000]")
+        return ports
+
+    @field_validator("run_dirs")
+    @classmethod
+    def _is_below_home(cls, path: PurePosixPath) -> PurePosixPath:
+        if path.is_absolute() or ".." in path.parts or not path.parts or has_controls(str(path)):
+            raise wrong("must be below the home", 'write e.g. run_dirs = ".local/state/skiva/servers"')
+        return path
+
+    @field_validator("helper")
+    @classmethod
+    def _names_the_user(cls, helper: tuple[str, ...]) -> tuple[str, ...]:
+        if helper and not any("{user}" in part for part in helper):
+            raise wrong("does not say as whom it acts", 'put "{user}" where the account\'s name belongs')
+        return helper
 
 
 class Site(_Table):
     """Everything that differs between one machine and a thousand nodes."""
 
-    title: Title = "Skiva"
-    notice: Text = ""
+    title: Title = Field(default="Skiva", examples=["Skiva"])
+    """What the pages are headed."""
+    notice: Text = Field(default="", examples=["Maintenance on Monday from 8:00."])
     """One sentence shown on every page, e.g. that the slices are simulated."""
     hub: Hub
     cluster: Cluster = Cluster()
@@ -189,18 +281,14 @@ class Site(_Table):
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
-        partitions = {p.name for p in self.partition}
-        for s in self.slice:
-            if s.partition not in partitions:
-                raise ValueError(f"slice {s.id}: partition {s.partition} is not among the partitions")
-        for kind, ids in (
-            ("slice", [s.id for s in self.slice]),
-            ("environment", [e.id for e in self.environment]),
-            ("partition", [p.name for p in self.partition]),
-        ):
-            twice = {i for i in ids if ids.count(i) > 1}
-            if twice:
-                raise ValueError(f"{kind}: {', '.join(sorted(twice))} is there twice")
+        found = misfits(
+            [p.name for p in self.partition],
+            [(s.id, s.partition) for s in self.slice],
+            [e.id for e in self.environment],
+        )
+        details = [InitErrorDetails(type=wrong(what, cure), loc=loc, input=None) for loc, what, cure in found]
+        if details:
+            raise ValidationError.from_exception_data("Site", details)
         return self
 
     def slices_for(self, user: str, groups: frozenset[str]) -> tuple[Slice, ...]:

@@ -1,0 +1,89 @@
+"""The kinds of values in a site file, and which names in it must fit together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def wrong(what: str, cure: str) -> PydanticCustomError:
+    """A mistake in the site file: what is wrong, and how to mend it."""
+    return PydanticCustomError("site", "{what}; {cure}", {"what": what, "cure": cure})
+
+
+def has_controls(text: str) -> bool:
+    """Whether there are control characters (NUL, newline, escape …) in a text."""
+    return any(ord(c) < 32 or ord(c) == 127 for c in text)
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute() or ".." in path.parts or has_controls(str(path)):
+        raise wrong("must be an absolute path", "write the whole path, beginning with / and without ..")
+    return path
+
+
+_ID = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z"
+_SLURM_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\z"
+_GRES = r"\A[a-z][a-z0-9_]*(:[A-Za-z0-9][A-Za-z0-9_.+-]*)?:[1-9][0-9]{0,3}\z"
+_ONE_LINE = r"\A[^\x00-\x1f\x7f]*\z"
+_LINES = r"\A[^\x00-\x08\x0b-\x1f\x7f]*\z"
+_NAME = r"\A[^\s\x00-\x1f\x7f]{1,255}\z"
+
+PATTERNS_IN_WORDS = {
+    _ID: "must be 1 to 40 letters, digits or _ . -, the first a letter or digit",
+    _SLURM_NAME: "must be 1 to 64 letters, digits or _ . : @ + -, the first a letter or digit",
+    _GRES: "must be name:count or name:type:count",
+    _ONE_LINE: "must be one line without control characters",
+    _LINES: "must have no control characters",
+    _NAME: "must be one name without spaces",
+}
+
+Id = Annotated[str, StringConstraints(pattern=_ID)]
+"""What people and scripts call a slice or an environment."""
+
+SlurmName = Annotated[str, StringConstraints(pattern=_SLURM_NAME)]
+"""The name of something in Slurm: a partition, QOS, account, reservation, constraint."""
+
+GresRequest = Annotated[str, StringConstraints(pattern=_GRES)]
+"""What is asked of Slurm's --gres for one session, e.g. `gpu:1g.10gb:1`."""
+
+Title = Annotated[
+    str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True, pattern=_ONE_LINE)
+]
+Text = Annotated[str, StringConstraints(max_length=400, strip_whitespace=True, pattern=_LINES)]
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+"""A user or a group of the hub."""
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+FullPath = Annotated[Path, AfterValidator(_absolute)]
+
+Misfit = tuple[tuple[str | int, ...], str, str]
+"""Where names do not fit together, what is wrong, and the cure."""
+
+
+def misfits(
+    partitions: Sequence[str], slices: Sequence[tuple[str, str | None]], environments: Sequence[str]
+) -> Iterator[Misfit]:
+    """What does not fit between the tables; names as the file has them, slices as (id, partition)."""
+    offered = ", ".join(dict.fromkeys(partitions))
+    for i, (_, partition) in enumerate(slices):
+        if partition is not None and partition not in partitions:
+            yield (
+                ("slice", i, "partition"),
+                f"{partition!r} is not among the file's partitions",
+                f"write one of {offered}, or add a [[partition]] named {partition!r}",
+            )
+    yield from _twice("partition", "name", partitions)
+    yield from _twice("slice", "id", [slice_id for slice_id, _ in slices])
+    yield from _twice("environment", "id", environments)
+
+
+def _twice(table: str, key: str, names: Iterable[str]) -> Iterator[Misfit]:
+    seen = set[str]()
+    for i, name in enumerate(names):
+        if name in seen:
+            yield (table, i, key), f"{name!r} is there twice", f"give each [[{table}]] its own {key}"
+        seen.add(name)
