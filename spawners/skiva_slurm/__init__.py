@@ -1,0 +1,1 @@
+"""Slurm, as both sides see it: pure builders and parsers, one runner, one watcher."""

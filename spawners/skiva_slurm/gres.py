@@ -1,0 +1,87 @@
+"""Generic resources (GPUs, MIG instances, shards) in every spelling that Slurm prints."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["Gres", "parse_gres"]
+
+_MAX_TEXT = 65536
+_COUNT = re.compile(r"([0-9]{1,18})([kmgtp]?)", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_PREFIX = re.compile(r"gres[:/]")
+_FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5}
+
+
+@dataclass(frozen=True, slots=True)
+class Gres:
+    """So many of one kind of generic resource."""
+
+    name: str
+    """`gpu`, `shard`, …"""
+    type: str = ""
+    """`h100`, `1g.10gb`, …; empty where Slurm names none."""
+    count: int = 1
+
+    def __str__(self) -> str:
+        """The spelling that `--gres` takes."""
+        return ":".join(part for part in (self.name, self.type, str(self.count)) if part)
+
+
+def parse_gres(text: str) -> tuple[Gres, ...]:
+    """Read a list of generic resources, from a node, a job or a list of TRES.
+
+    What is counted as none is left out, equal names and types are added up in the order in which they
+    first appear, and an entry that is no generic resource (`cpu=4`) is passed over. Beside the types a
+    list of TRES also names their total (`gres/gpu=2,gres/gpu:h100=2`): it is not counted twice.
+    """
+    counted: dict[tuple[str, str], int] = {}
+    totals: dict[str, int] = {}
+    for entry in _entries(text[:_MAX_TEXT]):
+        is_tres = "=" in entry
+        if is_tres and not entry.startswith("gres/"):
+            continue
+        found = _parse_entry(_PREFIX.sub("", entry, count=1).replace("=", ":"))
+        if found is None:
+            continue
+        if is_tres and not found.type:
+            totals[found.name] = totals.get(found.name, 0) + found.count
+        else:
+            key = (found.name, found.type)
+            counted[key] = counted.get(key, 0) + found.count
+    return tuple(_with_totals(counted, totals))
+
+
+def _with_totals(counted: dict[tuple[str, str], int], totals: dict[str, int]) -> Iterator[Gres]:
+    for name, total in totals.items():
+        rest = total - sum(count for (other, _), count in counted.items() if other == name)
+        if rest > 0:
+            counted[name, ""] = counted.get((name, ""), 0) + rest
+    yield from (Gres(name, kind, count) for (name, kind), count in counted.items() if count > 0)
+
+
+def _entries(text: str) -> Iterable[str]:
+    """The entries of a comma-separated list, without what stands in parentheses."""
+    depth, letters = 0, []
+    for letter in text:
+        if letter == "(":
+            depth += 1
+        elif letter == ")":
+            depth = max(0, depth - 1)
+        elif depth == 0:
+            letters.append(letter)
+    return (entry.strip() for entry in "".join(letters).split(","))
+
+
+def _parse_entry(entry: str) -> Gres | None:
+    name, *rest = entry.split(":")
+    if not _WORD.fullmatch(name) or name in {"N/A", "null"}:
+        return None
+    count = 1
+    if rest and (number := _COUNT.fullmatch(rest[-1])):
+        rest.pop()
+        count = int(number[1]) * _FACTORS[number[2].lower()]
+    types = [part for part in rest if part != "no_consume"]
+    if len(types) > 1 or not all(map(_WORD.fullmatch, types)):
+        return None
+    return Gres(name, types[0] if types else "", count)

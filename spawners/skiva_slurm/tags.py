@@ -1,0 +1,84 @@
+"""The mark that says whose session a job is: `skiva:<hub id>:<owner key>:<nonce>` in its comment.
+
+Comments are chosen by whoever submits: a tag is a claim, to be believed only together with the job's
+user as Slurm states it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Tag"]
+
+_HUB = re.compile(r"[a-z0-9]{1,16}")
+_NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
+_ESCAPED = re.compile(r"(?:[A-Za-z0-9.-]|_[0-9a-f]{2})*")
+_ESCAPE = re.compile(rb"_([0-9a-f]{2})")
+_MAX_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Hub, user, server name and nonce of one start of one server.
+
+    Raises:
+        ValueError: the hub's id or the nonce has another form, there is no user, or the whole is too long.
+    """
+
+    hub: str
+    user: str
+    server: str
+    """Empty for a user's default server."""
+    nonce: str
+
+    def __post_init__(self) -> None:
+        if not _HUB.fullmatch(self.hub):
+            raise ValueError("hub: must be 1 to 16 lower-case letters or digits")
+        if not _NONCE.fullmatch(self.nonce):
+            raise ValueError("nonce: must be 8 to 64 letters or digits")
+        if not self.user:
+            raise ValueError("user: must not be empty")
+        if len(self.text) > _MAX_LENGTH:
+            raise ValueError("user: this name and the server's are too long to mark a job with")
+
+    @property
+    def owner(self) -> str:
+        """The key of user and server; two different pairs never share one."""
+        return f"{_escape(self.user)}/{_escape(self.server)}"
+
+    @property
+    def text(self) -> str:
+        """What goes into the job's comment: letters, digits and `:/._-` only."""
+        return f"skiva:{self.hub}:{self.owner}:{self.nonce}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The tag that `text` spells, or None where it is anything else, even nearly a tag."""
+        match text[: _MAX_LENGTH + 1].split(":"):
+            case ["skiva", hub, owner, nonce] if owner.count("/") == 1:
+                user, server = map(_unescape, owner.split("/"))
+            case _:
+                return None
+        if user is None or server is None:
+            return None
+        try:
+            tag = cls(hub, user, server, nonce)
+        except ValueError:
+            return None
+        return tag if tag.text == text else None
+
+
+def _escape(name: str) -> str:
+    data = name.encode("utf-8", "surrogatepass")
+    return "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in data)
+
+
+def _unescape(text: str) -> str | None:
+    if not _ESCAPED.fullmatch(text):
+        return None
+    data = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode("ascii"))
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
