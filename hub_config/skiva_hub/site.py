@@ -6,7 +6,6 @@ field is its description in the manual, its first example is the cure that a mis
 
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -28,10 +27,12 @@ from skiva_hub.site_types import (
     Name,
     Number,
     SlurmName,
+    SomeHours,
     Text,
     Title,
     Whole,
     has_controls,
+    is_plain,
     misfits,
     wrong,
 )
@@ -92,7 +93,7 @@ class Partition(_ForPeople):
 
     name: SlurmName = Field(examples=["gpu"])
     """Its name in Slurm."""
-    max_hours: Annotated[Number, Field(gt=0, le=24 * 30)] | None = Field(default=None, examples=[8.0])
+    max_hours: SomeHours | None = Field(default=None, examples=[8.0])
     """The longest session in it, in hours; what is not said is `hours.max`."""
 
 
@@ -129,7 +130,7 @@ class Slice(_ForPeople):
     """A feature that its node must have."""
     reservation: SlurmName | None = Field(default=None, examples=["course"])
     """The Slurm reservation that its jobs use."""
-    max_hours: Annotated[Number, Field(gt=0, le=24 * 30)] | None = Field(default=None, examples=[8.0])
+    max_hours: SomeHours | None = Field(default=None, examples=[8.0])
     """The longest session on it, in hours; what is not said is the partition's."""
 
     @field_validator("isolation")
@@ -161,11 +162,9 @@ class Environment(_ForPeople):
 class Hours(_Table):
     """How long a session lasts."""
 
-    max: Annotated[Number, Field(gt=0, le=24 * 30)] = Field(default=8.0, examples=[8.0])
+    max: SomeHours = Field(default=8.0, examples=[8.0])
     """The longest session, in hours."""
-    default: Annotated[Number, Field(gt=0, le=24 * 30)] = Field(
-        default=2.0, validate_default=True, examples=[2.0]
-    )
+    default: SomeHours = Field(default=2.0, validate_default=True, examples=[2.0])
     """What the page suggests, in hours."""
     extend_by: Annotated[Number, Field(ge=0, le=24)] = Field(default=0.0, examples=[1.0])
     """Hours that one press on *Extend* adds, up to `max` in all; 0 switches it off."""
@@ -228,16 +227,7 @@ class Hub(_Table):
     @field_validator("api_url")
     @classmethod
     def _is_encrypted(cls, url: str, info: ValidationInfo) -> str:
-        cure = 'write e.g. api_url = "https://hub.example.org/hub/api"'
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            raise wrong("is not an address", cure) from None
-        if parts.scheme not in {"http", "https"} or not host or any(c.isspace() for c in url):
-            raise wrong("must be an http:// or https:// address", cure)
-        local = host in {"127.0.0.1", "localhost", "::1"}
-        if parts.scheme == "http" and not local and not info.data.get("plain_http", True):
+        if is_plain(url) and not info.data.get("plain_http", True):
             raise wrong("is plain http beyond this machine", "use https, or add plain_http = true")
         return url
 

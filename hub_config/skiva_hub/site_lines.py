@@ -1,7 +1,8 @@
 """On which line of a TOML text a table or a key stands.
 
-The text is cut into statements with `tomllib` itself as the judge: a statement is the fewest lines, from the end
-of the one before, that parse alone. So there is no second grammar here that could disagree with the first.
+The text is cut into statements with `tomllib` itself as the judge: a statement is the fewest lines,
+from the end of the one before, that parse alone. So there is no second grammar here that could disagree
+with the first.
 """
 
 import tomllib

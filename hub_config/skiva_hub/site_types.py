@@ -1,10 +1,12 @@
 """The kinds of values in a site file, and which names in it must fit together."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Strict, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 
@@ -16,6 +18,19 @@ def wrong(what: str, cure: str) -> PydanticCustomError:
 def has_controls(text: str) -> bool:
     """Whether there are control characters (NUL, newline, escape …) in a text."""
     return any(ord(c) < 32 or ord(c) == 127 for c in text)
+
+
+def is_plain(url: str) -> bool:
+    """Whether an address is http:// to another machine; raises a mistake where it is no address at all."""
+    cure = 'write e.g. api_url = "https://hub.example.org/hub/api"'
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong("is not an address", cure) from None
+    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise wrong("must be an http:// or https:// address", cure)
+    return parts.scheme == "http" and host not in {"127.0.0.1", "localhost", "::1"}
 
 
 def _absolute(path: Path) -> Path:
@@ -57,6 +72,7 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """A user or a group of the hub."""
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
+SomeHours = Annotated[Number, Field(gt=0, le=24 * 30)]
 Flag = Annotated[bool, Strict()]
 FullPath = Annotated[Path, AfterValidator(_absolute)]
 
