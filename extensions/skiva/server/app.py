@@ -1,0 +1,49 @@
+"""How the Jupyter server loads this extension."""
+
+import asyncio
+import os
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+
+from .handlers import ExtendHandler, Session, StatusHandler
+from .hub import Hub
+from .session_facts import facts_file
+from .state import SessionState
+from .stream import follow
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    return [{"module": "skiva.server"}]
+
+
+def _load_jupyter_server_extension(serverapp: Any) -> None:
+    state = SessionState(facts_file(os.environ))
+    hub = Hub.of(serverapp)
+    state.can_ask_hub = hub is not None
+    settings = serverapp.web_app.settings
+    settings["skiva"] = Session(state, hub)
+    routes = [("status", StatusHandler), ("extend", ExtendHandler)]
+    serverapp.web_app.add_handlers(
+        ".*$", [(url_path_join(settings["base_url"], "skiva", name), handler) for name, handler in routes]
+    )
+    if hub is not None and hub.stream_url and state.facts is not None:
+        serverapp.io_loop.add_callback(_start_following, serverapp, hub, state)
+
+
+def _start_following(serverapp: Any, hub: Hub, state: SessionState) -> None:
+    # The loop keeps only weak references to tasks, so the settings hold this one.
+    task = asyncio.ensure_future(follow(hub, state, serverapp.log))
+    serverapp.web_app.settings["skiva_following"] = task
+
+
+def warn(serverapp: Any, seconds: float) -> bool:
+    """Note Slurm's warning signal: it ends the session in `seconds`. May be called from a signal handler.
+
+    False where this extension is not loaded.
+    """
+    session = serverapp.web_app.settings.get("skiva")
+    if not isinstance(session, Session):
+        return False
+    session.state.warned(seconds)
+    return True
