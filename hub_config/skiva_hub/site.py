@@ -26,6 +26,7 @@ from skiva_hub.site_types import (
     Id,
     Name,
     Number,
+    PlainPath,
     SlurmName,
     SomeHours,
     Text,
@@ -155,7 +156,7 @@ class Environment(_ForPeople):
     """What the page calls it."""
     description: Text = Field(default="", examples=["Python with the usual packages"])
     """One sentence on what is in it."""
-    python: FullPath = Field(examples=["/opt/skiva/base/bin/python"])
+    python: PlainPath = Field(examples=["/opt/skiva/base/bin/python"])
     """The absolute path of its Python, the same on every node."""
 
 

@@ -39,6 +39,12 @@ def _absolute(path: Path) -> Path:
     return path
 
 
+def _plain(path: Path) -> Path:
+    if not re.fullmatch(r"/[A-Za-z0-9_.+/-]{1,1023}", str(path)):
+        raise wrong("may have only letters, digits and / _ . + -", "install it below a path without others")
+    return path
+
+
 _ID = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z"
 _SLURM_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\z"
 _GRES = r"\A[a-z][a-z0-9_]*(:[A-Za-z0-9][A-Za-z0-9_.+-]*)?:[1-9][0-9]{0,3}\z"
@@ -75,6 +81,8 @@ Number = Annotated[float, Strict()]
 SomeHours = Annotated[Number, Field(gt=0, le=24 * 30)]
 Flag = Annotated[bool, Strict()]
 FullPath = Annotated[Path, AfterValidator(_absolute)]
+PlainPath = Annotated[Path, AfterValidator(_absolute), AfterValidator(_plain)]
+"""A path that stands in a job's script as it is."""
 
 Misfit = tuple[tuple[str | int, ...], str, str]
 """Where names do not fit together, what is wrong, and the cure."""
