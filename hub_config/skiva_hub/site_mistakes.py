@@ -1,7 +1,6 @@
 """Mistakes in a site file, in the words of the person who wrote it: where, what, and the cure."""
 
 import difflib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from skiva_hub.site import Site
 from skiva_hub.site_lines import Path
 from skiva_hub.site_types import PATTERNS_IN_WORDS, misfits
+from skiva_hub.toml_text import value
 
 LISTS = ("partition", "slice", "environment")
 
@@ -38,13 +38,7 @@ def mistakes(data: Mapping[str, Any], error: ValidationError) -> list[Mistake]:
 
 def example(name: str, field: FieldInfo) -> str:
     """One line of TOML that gives a field a good value, or an empty text for a table."""
-    return f"{name} = {_toml(field.examples[0])}" if field.examples else ""
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return f"{name} = {value(field.examples[0])}" if field.examples else ""
 
 
 def _raw_misfits(data: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
@@ -59,12 +53,12 @@ def _raw_misfits(data: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
     wanted = [name if name and partitions else None for name in column("slice", "partition")]
     slices = list(zip(column("slice", "id"), wanted, strict=True))
     found = misfits(partitions, slices, column("environment", "id"))
-    return (misfit for misfit in found if _value(data, misfit[0]))
+    return (misfit for misfit in found if _at(data, misfit[0]))
 
 
 def _is_consequence(data: Mapping[str, Any], error: ErrorDetails) -> bool:
     """A list counts as empty when every table in it is wrong; only the tables are worth a line."""
-    return error["type"] == "too_short" and len(error["loc"]) == 1 and bool(_value(data, error["loc"]))
+    return error["type"] == "too_short" and len(error["loc"]) == 1 and bool(_at(data, error["loc"]))
 
 
 def _mistake(data: Mapping[str, Any], error: ErrorDetails) -> Mistake:
@@ -108,7 +102,7 @@ def _cure(data: Mapping[str, Any], path: Path, kind: str, field: FieldInfo | Non
     if kind == "missing":
         return f"add e.g. {line} " + ("below " + _header(path) if len(path) > 1 else "at the top")
     hint = "whole megabytes, " if name.endswith("_mb") else ""
-    if isinstance(_value(data, path), str) and not isinstance(field.examples[0], (str, list)):
+    if isinstance(_at(data, path), str) and not isinstance(field.examples[0], (str, list)):
         hint += "without quotes, "
     return f"write {hint}e.g. {line}"
 
@@ -171,7 +165,7 @@ def _field(path: Path) -> FieldInfo | None:
     return model.model_fields.get(str(path[names[-1]])) if model else None
 
 
-def _value(data: Any, path: Path) -> Any:
+def _at(data: Any, path: Path) -> Any:
     for key in path:
         try:
             data = data[key]
@@ -186,7 +180,7 @@ def _where(data: Mapping[str, Any], path: Path) -> str:
     head = str(path[0])
     rest = path[1:]
     if head in LISTS and rest and isinstance(rest[0], int):
-        row = _value(data, path[:2])
+        row = _at(data, path[:2])
         called = (row.get("id") or row.get("name")) if isinstance(row, dict) else None
         head += f"[{rest[0] + 1}]" + (f' "{_short(called)}"' if isinstance(called, str) else "")
         rest = rest[1:]

@@ -4,9 +4,9 @@ import math
 import re
 
 from pydantic import TypeAdapter, ValidationError
-from skiva_slurm.gres import parse_gres
 
 from skiva_hub.site_types import GresRequest, SlurmName
+from skiva_slurm.gres import parse_gres
 
 _NAME: TypeAdapter[str] = TypeAdapter(SlurmName)
 _GRES: TypeAdapter[str] = TypeAdapter(GresRequest)
