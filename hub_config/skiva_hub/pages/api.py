@@ -1,0 +1,72 @@
+"""The hub's own routes for the pages: live numbers, the pages' files, a form that a link only fills in."""
+
+import json
+import time
+from typing import Any, Protocol, cast
+
+from jupyterhub import apihandlers, handlers
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.handlers.pages import SpawnHandler
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
+from tornado import web
+
+from skiva_hub.pages.cards import board
+from skiva_hub.pages.render import STATIC
+from skiva_hub.site import Site
+from skiva_slurm.jobs import Snapshot
+
+
+class Reading(Protocol):
+    """What the pages need of the watcher."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The last good reading."""
+
+
+class Skiva(Protocol):
+    """What the pages need of the hub's state, found in the hub's settings as `skiva`."""
+
+    @property
+    def site(self) -> Site:
+        """The site that this hub serves."""
+
+    @property
+    def watcher(self) -> Reading:
+        """The reader of the queue."""
+
+
+class SlicesHandler(APIHandler):  # type: ignore[misc]
+    """`GET /hub/api/skiva/slices`: the slices that the signed-in user may pick, with their numbers."""
+
+    def get(self) -> None:
+        """Answer JSON; an unchanged answer is a 304."""
+        user = self.current_user
+        if user is None or not hasattr(user, "groups"):
+            raise web.HTTPError(403, "Please sign in: these numbers are for people who may start a session.")
+        skiva = cast(Skiva, self.settings["skiva"])
+        groups = frozenset(group.name for group in user.groups)
+        answer = board(skiva.site, user.name, groups, skiva.watcher.snapshot, time.time())
+        self.set_header("Cache-Control", "private, no-cache")
+        self.finish(json.dumps(answer))
+
+
+class FormOnlySpawnHandler(SpawnHandler):  # type: ignore[misc]
+    """JupyterHub's spawn page, except that what a link carries only fills in the form."""
+
+    def _get_user_options(self, query_options: dict[str, list[str]]) -> dict[str, Any]:
+        """No query is ever an order to start; the form reads it from the request."""
+        return {}
+
+
+def register() -> None:
+    """Add the routes to JupyterHub's; before the hub builds its application. Idempotent."""
+    spawn: list[tuple[Any, ...]] = [
+        (route[0], FormOnlySpawnHandler) for route in handlers.default_handlers if route[1] is SpawnHandler
+    ]
+    spawn.append((r"/skiva/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}))
+    known = {route[1] for route in handlers.default_handlers}
+    if FormOnlySpawnHandler not in known:
+        handlers.default_handlers[:0] = spawn
+    if SlicesHandler not in {route[1] for route in apihandlers.default_handlers}:
+        apihandlers.default_handlers.append((r"/api/skiva/slices", SlicesHandler))

@@ -1,0 +1,155 @@
+"""The spawn page's cards: every slice that a person may pick, and what is known of it now. Pure."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from skiva_hub.pages import words
+from skiva_hub.pages.queue import waiting
+from skiva_hub.site import Site, Slice
+from skiva_slurm.jobs import Snapshot
+from skiva_slurm.slices import Availability, availability
+
+Status = Literal["free", "busy", "out", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One slice on the page.
+
+    Numbers are None where no reading of Slurm exists. A text may hold `{time}`; the page puts
+    the field named beside it there, in the reader's own time zone.
+    """
+
+    id: str
+    title: str
+    description: str
+    gpu_memory: str
+    isolation: str
+    isolation_kind: str
+    cores: int
+    memory: str
+    max_hours: float
+    longest: str
+    simulated: bool
+    status: Status
+    free: int | None
+    in_use: int | None
+    drained: int | None
+    total: int | None
+    waiting: int | None
+    starts: str
+    """When a session would start, with `{time}` for `starts_at`."""
+    starts_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why the numbers are not today's truth; `{time}` in the text stands for `at`."""
+
+    text: str
+    at: str | None
+
+
+def cards(site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float) -> list[Card]:
+    """The cards for `user`, a member of `groups`, in the operator's order; `now` in epoch seconds."""
+    return [_card(site, picked, snapshot, now) for picked in site.slices_for(user, groups)]
+
+
+def board(
+    site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float
+) -> dict[str, Any]:
+    """All that the page needs as JSON: the cards, when they were true, and what is wrong with them."""
+    told = notice(site, snapshot, now)
+    return {
+        "taken": words.iso(snapshot.taken) if snapshot else None,
+        "notice": asdict(told) if told else None,
+        "slices": [asdict(card) for card in cards(site, user, groups, snapshot, now)],
+    }
+
+
+def stale_after(site: Site) -> float:
+    """After how many seconds a reading is no longer shown as the present."""
+    return max(20.0, 2 * site.cluster.idle_interval + site.cluster.command_timeout)
+
+
+def is_stale(site: Site, snapshot: Snapshot | None, now: float) -> bool:
+    """Whether there is no reading that may be shown as the present."""
+    return snapshot is None or now - snapshot.taken > stale_after(site)
+
+
+def notice(site: Site, snapshot: Snapshot | None, now: float) -> Notice | None:
+    """What to say above the cards when the scheduler is silent."""
+    if snapshot is None:
+        return Notice(
+            "The scheduler has not answered yet, so what is free is not known. "
+            "A session can be started; it waits in the queue.",
+            None,
+        )
+    if not is_stale(site, snapshot, now):
+        return None
+    silent = words.span(now - snapshot.taken)
+    return Notice(
+        f"The scheduler has not answered for {silent}; numbers are from {{time}}.", words.iso(snapshot.taken)
+    )
+
+
+def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> Card:
+    seen = _availability(picked, snapshot) if snapshot else None
+    line = waiting(picked, snapshot) if snapshot else None
+    status, starts, at = _starts(seen, line or 0, is_stale(site, snapshot, now), snapshot, now)
+    return Card(
+        id=picked.id,
+        title=picked.title,
+        description=picked.description,
+        gpu_memory=picked.gpu_memory,
+        isolation=words.isolation(picked, site),
+        isolation_kind=_kind(picked, site),
+        cores=picked.cores,
+        memory=words.memory(picked.memory_mb),
+        max_hours=site.max_hours(picked),
+        longest=words.hours(site.max_hours(picked)),
+        simulated=picked.simulated,
+        status=status,
+        free=seen.free if seen else None,
+        in_use=seen.in_use if seen else None,
+        drained=seen.drained if seen else None,
+        total=seen.total if seen else None,
+        waiting=line,
+        starts=starts,
+        starts_at=words.iso(at),
+    )
+
+
+def _availability(picked: Slice, snapshot: Snapshot) -> Availability:
+    return availability(picked.gres, picked.partition, picked.cores, picked.memory_mb, snapshot)
+
+
+def _kind(picked: Slice, site: Site) -> str:
+    if picked.gres is None:
+        return "none"
+    if picked.isolation == "exclusive" and site.cluster.fenced:
+        return "exclusive"
+    return "shared"
+
+
+def _starts(
+    seen: Availability | None, line: int, stale: bool, snapshot: Snapshot | None, now: float
+) -> tuple[Status, str, float | None]:
+    if seen is None or snapshot is None:
+        return "unknown", "What is free is not known.", None
+    if stale:
+        return "unknown", "Numbers are from {time}.", snapshot.taken
+    if seen.total - seen.drained <= 0:
+        return "out", "None is in service at the moment; a session would wait.", None
+    if seen.free > line:
+        return "free", "Starts now.", None
+    ahead = f"{words.count(line, 'job waits', 'jobs wait')} ahead of you"
+    if seen.free > 0:
+        return "busy", f"{ahead}, for {words.count(seen.free, 'that is free', 'that are free')}.", None
+    if seen.next_free is None:
+        return "busy", f"All in use; {ahead}." if line else "All in use.", None
+    if seen.next_free <= now:
+        return "busy", f"Free any moment; {ahead}." if line else "Free any moment.", None
+    if line:
+        return "busy", f"{ahead}; the next one is free by {{time}} at the latest.", seen.next_free
+    return "busy", "Free by {time} at the latest, when a running session reaches its limit.", seen.next_free

@@ -1,0 +1,71 @@
+"""Who waits for the same as I do: counting and placing pending jobs of one slice. Pure."""
+
+from skiva_hub.site import Site, Slice
+from skiva_slurm.gres import Gres, parse_gres
+from skiva_slurm.jobs import Job, Snapshot
+from skiva_slurm.states import Life
+
+_HOLDS_ITSELF_BACK = frozenset(
+    {
+        "BeginTime",
+        "Dependency",
+        "DependencyNeverSatisfied",
+        "JobArrayTaskLimit",
+        "JobHeldAdmin",
+        "JobHeldUser",
+        "JobHoldMaxRequeue",
+    }
+)
+
+
+def waiting(picked: Slice, snapshot: Snapshot) -> int:
+    """How many jobs stand in line for this slice; those that are held back do not."""
+    return len(_line(picked, snapshot))
+
+
+def position(job: Job, picked: Slice, snapshot: Snapshot) -> tuple[int, int]:
+    """The place of `job` in its line, from 1, and the length of that line."""
+    line = _line(picked, snapshot)
+    before = sum(1 for other in line if other.id != job.id and _rank(other) < _rank(job))
+    length = len(line) + (0 if any(other.id == job.id for other in line) else 1)
+    return before + 1, length
+
+
+def slice_of(job: Job, site: Site) -> Slice | None:
+    """The slice that asks for what this job holds or wants, if the site has such a one."""
+    likely = [s for s in site.slice if _same_partition(job, s) and _same_gres(job, s)]
+    exact = [s for s in likely if sorted(map(str, parse_gres(s.gres or ""))) == sorted(map(str, job.gres))]
+    return next(iter(exact or likely), None)
+
+
+def held_back(reason: str) -> bool:
+    """Whether a pending job with this reason stands aside instead of in line."""
+    return reason in _HOLDS_ITSELF_BACK or reason.startswith(("QOS", "Assoc"))
+
+
+def _line(picked: Slice, snapshot: Snapshot) -> list[Job]:
+    return [
+        job
+        for job in snapshot.jobs.values()
+        if job.life is Life.QUEUED
+        and not job.nodes
+        and not held_back(job.reason)
+        and _same_partition(job, picked)
+        and _same_gres(job, picked)
+    ]
+
+
+def _rank(job: Job) -> tuple[int, float, int]:
+    return (-job.priority, job.submitted or 0.0, job.id)
+
+
+def _same_partition(job: Job, picked: Slice) -> bool:
+    return picked.partition in job.partition.split(",")
+
+
+def _same_gres(job: Job, picked: Slice) -> bool:
+    return _kinds(job.gres) == _kinds(parse_gres(picked.gres or ""))
+
+
+def _kinds(gres: tuple[Gres, ...]) -> frozenset[tuple[str, str]]:
+    return frozenset((g.name, g.type) for g in gres)

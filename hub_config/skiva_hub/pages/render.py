@@ -1,0 +1,64 @@
+"""The options form as HTML, for a spawner's `options_form`."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from skiva_hub.pages import words
+from skiva_hub.pages.cards import board
+from skiva_hub.pages.form import chosen
+from skiva_hub.site import Site
+from skiva_slurm.jobs import Snapshot
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+"""For `JupyterHub.template_paths`."""
+STATIC = Path(__file__).parent.parent / "static"
+
+_QUICK = (0.5, 1, 2, 4, 8, 12, 24, 48, 72, 168)
+_QUICK_SHOWN = 5
+
+
+def options_form(
+    site: Site,
+    user: str,
+    groups: frozenset[str],
+    snapshot: Snapshot | None,
+    now: float,
+    *wishes: Mapping[str, Any],
+) -> str:
+    """The form for `user`, a member of the hub's `groups`; never empty, so that a GET never starts.
+
+    Args:
+        now: seconds since the epoch.
+        wishes: what to open with, the strongest first: the link's, the last try's, the last session's.
+    """
+    shown = board(site, user, groups, snapshot, now)
+    template = _jinja().get_template("skiva_options.html")
+    return template.render(
+        board=shown,
+        chosen=chosen(site, user, groups, *wishes),
+        environments=site.environments_for(user, groups),
+        quick=[(h, words.hours(h)) for h in quick_hours(max((c["max_hours"] for c in shown["slices"]), default=0))],
+        local=lambda stamp: words.clock(words.moment(stamp), now),
+    )
+
+
+def quick_hours(longest: float) -> tuple[float, ...]:
+    """The lengths that are one click away, up to and with the longest."""
+    fitting = [h for h in _QUICK if h < longest]
+    return (*fitting[-(_QUICK_SHOWN - 1) :], longest) if longest else ()
+
+
+def template_vars(site: Site) -> dict[str, Any]:
+    """For `JupyterHub.template_vars`: what every page says about the site."""
+    return {"skiva_title": site.title, "skiva_notice": site.notice}
+
+
+@cache
+def _jinja() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
