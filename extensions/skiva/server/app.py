@@ -12,6 +12,19 @@ from .session_facts import facts_file
 from .state import SessionState
 from .stream import follow
 
+WARNING_EVENT: dict[str, Any] = {
+    "$id": "urn:skiva:session-warning",
+    "version": "1",
+    "title": "Warning",
+    "description": "Slurm sent its warning signal: the session ends soon.",
+    "type": "object",
+    "properties": {
+        "seconds": {"title": "Seconds", "description": "Seconds until the end.", "type": "number"}
+    },
+    "required": ["seconds"],
+}
+"""Tells open pages to ask for the status at once, hidden ones too, which otherwise do not ask."""
+
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     return [{"module": "skiva.server"}]
@@ -27,6 +40,7 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     serverapp.web_app.add_handlers(
         ".*$", [(url_path_join(settings["base_url"], "skiva", name), handler) for name, handler in routes]
     )
+    serverapp.event_logger.register_event_schema(WARNING_EVENT)
     if hub is not None and hub.stream_url and state.facts is not None:
         serverapp.io_loop.add_callback(_start_following, serverapp, hub, state)
 
@@ -46,4 +60,10 @@ def warn(serverapp: Any, seconds: float) -> bool:
     if not isinstance(session, Session):
         return False
     session.state.warned(seconds)
+    # In a signal handler only this one wakes the loop.
+    serverapp.io_loop.asyncio_loop.call_soon_threadsafe(_tell_pages, serverapp, seconds)
     return True
+
+
+def _tell_pages(serverapp: Any, seconds: float) -> None:
+    serverapp.event_logger.emit(schema_id=WARNING_EVENT["$id"], data={"seconds": seconds})

@@ -115,11 +115,13 @@ class SessionState:
         minutes = math.ceil(left / 60)
         # Slurm sends the signal up to a minute early; much earlier than that, it is not the time limit.
         early = self._ends is None or self._ends > self._warn.at + self._warn.seconds + 2 * _ADVANCED
-        cause = "Slurm needs the node" if early else "its time limit is reached then"
         when = f"in about {minutes} minute{'' if minutes == 1 else 's'}" if minutes else "now"
+        cause = "it needs the node" if early else "its time limit is reached then"
         return {
             "id": int(self._warn.at * 1000),
             "minutes": minutes,
+            "seconds_left": round(left, 1),
+            "early": early,
             "sentence": f"Slurm ends this session {when}: {cause}.",
         }
 
