@@ -1,0 +1,62 @@
+"""Tells the hub where this session listens and what it proved; patient, because hubs restart."""
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+
+_OBSOLETE = {400, 401, 403, 404, 409, 410}
+
+
+class Obsolete(Exception):
+    """The hub does not want this session (any more); its text is the hub's reason."""
+
+
+class Unheard(Exception):
+    """The hub did not answer until the deadline."""
+
+
+def report(api_url: str, token: str, body: dict[str, object], patience: float) -> None:
+    """Send the report until the hub has heard it, for at most `patience` seconds.
+
+    Raises:
+        Obsolete: the hub refused it.
+        Unheard: nobody answered.
+    """
+    deadline = time.monotonic() + patience
+    wait = 0.2
+    while True:
+        try:
+            _post(f"{api_url}/skiva/report", token, body)
+            return
+        except urllib.error.HTTPError as answer:
+            problem = _sentence(answer)
+            if answer.code in _OBSOLETE:
+                raise Obsolete(problem) from None
+        except OSError as error:
+            problem = str(getattr(error, "reason", error))
+        if time.monotonic() + wait > deadline:
+            raise Unheard(f"the hub at {api_url} did not take the report for {patience:g} s: {problem}")
+        time.sleep(wait * random.uniform(0.7, 1.3))
+        wait = min(wait * 1.7, 15.0)
+
+
+def _post(url: str, token: str, body: dict[str, object]) -> None:
+    request = urllib.request.Request(
+        url,
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
+        method="POST",
+    )
+    # Proxies of the environment are for the internet, not for the hub of this cluster.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=15) as answer:
+        answer.read(4096)
+
+
+def _sentence(answer: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(answer.read(4096))["message"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"the hub answered {answer.code}"

@@ -1,0 +1,98 @@
+"""The single-user server itself, started lean, on a socket that is already bound."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def serve(listener: socket.socket, key: str) -> None:
+    """Run JupyterHub's single-user server in this process until it is told to end."""
+    # Importing it costs about a second and checks nothing but exotic URLs in event schemas.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    with _without_programs():
+        # JupyterLab asks a node program for its configuration while it is imported, if it finds one.
+        import jupyterlab.labapp  # noqa: F401
+    from jupyter_server.serverapp import ServerApp
+    from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+    _listen_on(ServerApp, listener)
+    _send_without_delay()
+    # The report has already told that the hub is there; asking again would only cost a start.
+    JupyterHubSingleUser.check_hub_version = _nothing
+    sys.argv = ["skiva-session"]
+    server = JupyterHubSingleUser.initialize_server(argv=_arguments())
+    _answer_challenges(server, key)
+    _warn_on_signal(server)
+    server.start()
+
+
+def _arguments() -> list[str]:
+    settings: dict[str, Any] = {
+        "ServerApp.root_dir": os.path.expanduser("~"),
+        "ServerApp.allow_unauthenticated_access": False,
+        "ServerApp.default_url": "/lab",
+        "KernelManager.transport": "ipc",
+        "LabApp.check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        "LabApp.news_url": None,
+        "LabApp.extension_manager": "readonly",
+    }
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+@contextmanager
+def _without_programs() -> Iterator[None]:
+    path = os.environ.get("PATH", "")
+    os.environ["PATH"] = ""
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+
+
+def _listen_on(server_class: Any, listener: socket.socket) -> None:
+    def find_port(server: Any) -> None:
+        server.port = listener.getsockname()[1]
+
+    def bind(server: Any) -> bool:
+        server.http_server.add_socket(listener)
+        return True
+
+    server_class._find_http_port = find_port
+    server_class._bind_http_server_tcp = bind
+
+
+def _send_without_delay() -> None:
+    """Send each kernel message at once; otherwise every cell waits some 40 ms for an acknowledgement."""
+    from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+
+    opened = KernelWebsocketHandler.open
+
+    async def open_without_delay(self: Any, *args: Any, **kwargs: Any) -> None:
+        self.set_nodelay(True)
+        await opened(self, *args, **kwargs)
+
+    KernelWebsocketHandler.open = open_without_delay
+
+
+def _answer_challenges(server: Any, key: str) -> None:
+    from skiva.session.challenge import add_to
+
+    add_to(server, key)
+
+
+def _warn_on_signal(server: Any) -> None:
+    """Slurm's warning signal becomes a warning in the page and a save of what is open."""
+    from skiva import server as extension
+
+    def warn(*_: object) -> None:
+        server.io_loop.add_callback_from_signal(extension.warn, server, 120)
+
+    signal.signal(signal.SIGUSR1, warn)

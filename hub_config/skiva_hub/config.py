@@ -1,0 +1,128 @@
+"""Everything that Skiva sets in JupyterHub's configuration; a site's own file may change it afterwards."""
+
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from skiva_hub import metrics
+from skiva_hub.pages import api, render, snapshot_file
+from skiva_hub.site import Site
+from skiva_slurm.reader import SlurmReader
+from skiva_slurm.watcher import Watcher
+from skiva_spawners import SliceSpawner, report
+from skiva_spawners.acting import Actor
+from skiva_spawners.hub_state import HubState
+from skiva_spawners.keeper import Keeper
+
+_STREAM_SCOPE = "access:services!service=skiva"
+
+
+def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -> HubState:
+    """Make the hub of configuration `c` serve `site`.
+
+    Args:
+        c: JupyterHub's configuration object.
+        state_dir: a private directory of the hub's account.
+        stream_port: the loopback port of the service that notebooks follow.
+    """
+    state = _state(site)
+    keeper_token = secrets.token_hex(32)
+    _hub(c, site, state)
+    _services(c, site, state_dir / "snapshot.json", stream_port, keeper_token)
+    api.register()
+    report.register()
+    metrics.watch(state.watcher, site)
+    _run_with_the_hub(state, state_dir / "snapshot.json", keeper_token)
+    return state
+
+
+def _state(site: Site) -> HubState:
+    cluster = site.cluster
+    env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    if cluster.conf is not None:
+        env["SLURM_CONF"] = str(cluster.conf)
+    watcher = Watcher(
+        SlurmReader(cluster.bin, env, cluster.command_timeout),
+        idle_interval=cluster.idle_interval,
+        busy_interval=cluster.busy_interval,
+    )
+    origin = urlsplit(site.hub.api_url)
+    stream_url = f"{origin.scheme}://{origin.netloc}/services/skiva/stream"
+    return HubState(site, watcher, Actor(site.hub.helper), stream_url=stream_url)
+
+
+def _hub(c: Any, site: Site, state: HubState) -> None:
+    hub = c.JupyterHub
+    hub.spawner_class = SliceSpawner
+    # The pending page says more than a request that hangs, and it is there at once.
+    hub.tornado_settings = {"skiva": state, "slow_spawn_timeout": 0.3}
+    hub.template_paths = [str(render.TEMPLATES)]
+    hub.template_vars = render.template_vars(site)
+    # Whoever waits in Slurm's queue must not keep others from queueing.
+    hub.concurrent_spawn_limit = 0
+    hub.allow_named_servers = site.limits.servers > 1
+    hub.named_server_limit_per_user = max(0, site.limits.servers - 1)
+    # Sessions live in Slurm; a hub that ends leaves them alone.
+    hub.cleanup_servers = False
+    hub.proxy_class = "traefik_file"
+    c.Spawner.hub_connect_url = site.hub.api_url.removesuffix("/").removesuffix("/hub/api")
+    c.Spawner.consecutive_failure_limit = 0
+    c.Spawner.cmd = []
+
+
+def _services(c: Any, site: Site, snapshot: Path, stream_port: int, keeper_token: str) -> None:
+    services: list[dict[str, Any]] = [
+        {
+            "name": "skiva",
+            "url": f"http://127.0.0.1:{stream_port}",
+            "command": [sys.executable, "-I", "-m", "skiva_hub.stream"],
+            "environment": {"SKIVA_SNAPSHOT": str(snapshot), "SKIVA_SITE": os.environ.get("SKIVA_SITE", "")},
+            "display": False,
+        },
+        {"name": "skiva-keeper", "api_token": keeper_token, "display": False},
+    ]
+    roles: list[dict[str, Any]] = [
+        {"name": "user", "scopes": ["self", _STREAM_SCOPE]},
+        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", _STREAM_SCOPE]},
+        {"name": "skiva-keeper", "scopes": ["servers"], "services": ["skiva-keeper"]},
+    ]
+    if site.idle.minutes:
+        services.append(_idle_culler(site.idle.minutes))
+        scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+        roles.append({"name": "idle-culler", "scopes": scopes, "services": ["idle-culler"]})
+    c.JupyterHub.services = services
+    c.JupyterHub.load_roles = roles
+
+
+def _idle_culler(minutes: int) -> dict[str, Any]:
+    seconds = minutes * 60
+    return {
+        "name": "idle-culler",
+        "command": [
+            sys.executable,
+            "-I",
+            "-m",
+            "jupyterhub_idle_culler",
+            f"--timeout={seconds}",
+            f"--cull-every={max(10, min(300, seconds // 4))}",
+        ],
+        "display": False,
+    }
+
+
+def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> None:
+    """Start the watcher and the keeper in the hub's event loop, which loads this configuration."""
+    from jupyterhub.app import JupyterHub
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return  # `jupyterhub --show-config` and its like read the configuration without a loop
+    watcher = state.watcher
+    watcher.on_snapshot(lambda reading: snapshot_file.write(snapshot, reading, watcher.trouble))
+    watcher.start()
+    state.background(Keeper(JupyterHub.instance(), state, keeper_token).run())

@@ -1,0 +1,111 @@
+"""Asks the helper (`act.py`) to do something as a user."""
+
+import asyncio
+import json
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.runner import run
+from skiva_slurm.sbatch import parse_job_id, refusal
+from skiva_spawners.errors import ActingFailed
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Acts as other accounts through one small helper.
+
+    `helper` is its command line with `{user}` in it; without that word the helper runs as
+    the hub's own account, which then is the only one that the hub can serve.
+    """
+
+    helper: Sequence[str]
+    timeout: float = 30.0
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+
+    async def submit(self, account: str, *, nonce: str, options: list[str], script: str, server: str) -> int:
+        """Hand a job to Slurm; the job id.
+
+        Raises:
+            Refused: Slurm (or the account's disk) said no; the sentence is for the user.
+            SlurmUnanswered: nobody knows whether the job was accepted.
+        """
+        answer = await self._ask(
+            account, {"action": "submit", "nonce": nonce, "options": options, "script": script, "server": server}
+        )
+        if "submitted" not in answer:
+            raise Refused(refusal(answer.get("refused", "")))
+        job_id = parse_job_id(answer["submitted"])
+        if job_id is None:
+            raise SlurmUnanswered("sbatch did not name the job")
+        return job_id
+
+    async def cancel(self, account: str, job_id: int) -> None:
+        """End a job.
+
+        Raises:
+            SlurmUnanswered, Refused: it may still run.
+        """
+        answer = await self._ask(account, {"action": "cancel", "job_id": job_id})
+        if "cancelled" not in answer:
+            raise Refused(refusal(answer.get("refused", "")))
+
+    async def extend(self, operator: str, job_id: int, minutes: int) -> None:
+        """Set a job's time limit, as a Slurm operator.
+
+        Raises:
+            Refused, SlurmUnanswered: the limit is as it was.
+        """
+        answer = await self._ask(operator, {"action": "extend", "job_id": job_id, "minutes": minutes})
+        if "extended" not in answer:
+            raise Refused(refusal(answer.get("refused", "")))
+
+    async def log_tail(self, account: str, nonce: str, lines: int = 12) -> tuple[str, ...]:
+        """The last lines of a session's log; nothing where it cannot be read."""
+        try:
+            answer = await self._ask(account, {"action": "log", "nonce": nonce})
+        except (ActingFailed, SlurmUnanswered):
+            return ()
+        return tuple(answer.get("log", "").splitlines()[-lines:])
+
+    async def forget(self, account: str, nonce: str) -> None:
+        """Remove the secrets of a session that has ended.
+
+        Raises:
+            ActingFailed, SlurmUnanswered: they are still there; they are worthless by then.
+        """
+        await self._ask(account, {"action": "forget", "nonce": nonce})
+
+    def _argv(self, account: str) -> list[str]:
+        myself = pwd.getpwuid(os.getuid()).pw_name
+        if account != myself and not any("{user}" in part for part in self.helper):
+            raise ActingFailed(f"This hub serves {myself} alone.")
+        return [part.replace("{user}", account) for part in self.helper]
+
+    async def _ask(self, account: str, request: dict[str, Any]) -> dict[str, Any]:
+        argv = self._argv(account)
+        async with self._turns:
+            done = await run(argv, env=dict(os.environ), stdin=json.dumps(request).encode(), timeout=self.timeout)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            raise ActingFailed(f"The hub cannot act as {account}: {_first_line(done.stderr)}") from None
+        if "unanswered" in answer:
+            raise SlurmUnanswered(answer["unanswered"])
+        if "error" in answer:
+            raise ActingFailed(_for_people(answer["error"]))
+        return dict(answer)
+
+
+def _first_line(text: str | bytes) -> str:
+    decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return next((line for line in decoded.splitlines() if line.strip()), "the helper said nothing")[:200]
+
+
+def _for_people(error: str) -> str:
+    if error.startswith(("No space left", "Disk quota exceeded")):
+        return "Your home directory is full, so no session can start: remove files, or ask your operators for space."
+    return f"Your session could not be prepared: {error}."

@@ -1,0 +1,164 @@
+"""From a choice to an answering server: submission, the queue, the report, the proof."""
+
+import asyncio
+import pwd
+import time
+from dataclasses import replace
+from typing import NoReturn
+
+from tornado.httpclient import HTTPError as NoAnswer
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.jobs import Job
+from skiva_slurm.reasons import explain
+from skiva_slurm.sbatch import sbatch_options, script
+from skiva_slurm.states import Life
+from skiva_spawners import challenge
+from skiva_spawners.errors import ActingFailed, NotOurServer
+from skiva_spawners.failure import Failure, ended
+from skiva_spawners.options import Choice
+from skiva_spawners.request import job_request, server_file
+from skiva_spawners.session import Session, SessionFailed
+
+_LOOK_AGAIN = 30.0
+"""Seconds for which a job is looked for whose submission was not answered."""
+
+_UNANSWERED = Failure(
+    "The scheduler did not answer, so your session was not started.",
+    "Please try again in a minute. Should the job turn up after all, it is ended by itself.",
+    cause="unanswered",
+)
+
+
+async def submit(session: Session, choice: Choice, env: dict[str, str]) -> None:
+    """Hand the job to Slurm. Whoever cancels this leaves a submission that still ends well.
+
+    Raises:
+        SessionFailed: Slurm refused, or did not answer and no job was found.
+    """
+    session.update()
+    session.submission = session.state.background(_submit(session, choice, env))
+    await asyncio.shield(session.submission)
+
+
+async def _submit(session: Session, choice: Choice, env: dict[str, str]) -> None:
+    state, record = session.state, session.record
+    try:
+        home = (await asyncio.to_thread(pwd.getpwnam, record.account)).pw_dir
+        request = job_request(state.site, choice, session.tag, home, state.defaults)
+        job_id = await state.actor.submit(
+            record.account,
+            nonce=record.nonce,
+            options=sbatch_options(request),
+            script=script(request),
+            server=server_file(state.site, choice, record, env, state.stream_url),
+        )
+    except (Refused, ActingFailed) as problem:
+        cause = "refused" if isinstance(problem, Refused) else "helper"
+        raise SessionFailed(Failure(str(problem), cause=cause)) from None
+    except KeyError:
+        raise SessionFailed(Failure(f"There is no account {record.account} on this hub.", cause="account")) from None
+    except ValueError as problem:
+        raise SessionFailed(Failure(f"This slice cannot be asked of Slurm: {problem}", cause="site")) from None
+    except SlurmUnanswered:
+        job_id = await _find_job(session)
+    session.update(job_id=job_id, phase="waiting")
+
+
+async def _find_job(session: Session) -> int:
+    """The job of a submission that was not answered: it may well have been accepted."""
+    deadline = time.monotonic() + _LOOK_AGAIN
+    while time.monotonic() < deadline:
+        try:
+            job = session.tagged(await session.state.watcher.refresh())
+        except SlurmUnanswered:
+            job = None
+        if job:
+            return job.id
+        await asyncio.sleep(1)
+    raise SessionFailed(_UNANSWERED)
+
+
+async def until_answering(session: Session) -> str:
+    """Wait for the job's turn, its report and its proof; the server's address.
+
+    There is no time limit while the job waits in the queue.
+
+    Raises:
+        SessionFailed: the job ended, can never start, or its server did not answer.
+    """
+    if session.record.job_id is None:
+        session.update(job_id=await _find_job(session), phase="waiting")
+    with session.state.watcher.attention():
+        await _until_heard(session)
+        await _check_proof(session)
+        session.tell("proved")
+        url = await _until_it_answers(session)
+        session.tell("answering")
+    return url
+
+
+async def _until_heard(session: Session) -> None:
+    patience = session.state.site.limits.start_seconds
+    running_since: float | None = None
+    while session.heard is None:
+        await _give_up_if_over(session)
+        running = session.job is not None and session.job.life is Life.RUNNING
+        running_since = (running_since or time.monotonic()) if running else None
+        if running_since and time.monotonic() - running_since > patience:
+            sentence = f"Your job ran for {patience} seconds, but its server did not report to the hub."
+            action = "The last lines of its log may say why; `skiva doctor` checks the node for the operators."
+            await _fail(session, Failure(sentence, action, cause="silent"))
+        await session.news(5)
+
+
+async def _give_up_if_over(session: Session) -> None:
+    over: Job | None = session.ended_job()
+    if over is not None:
+        session.over = True
+        raise SessionFailed(ended(over, lived=False, log="\n".join(await session.log_tail())))
+    job = session.job
+    if job is not None and job.life is Life.QUEUED:
+        told = explain(job.reason)
+        if told.hopeless:
+            await _fail(session, Failure(told.sentence, told.action, cause="hopeless"))
+
+
+async def _fail(session: Session, failure: Failure) -> NoReturn:
+    """End the job, because nobody will ever use it, and say why."""
+    tail = await session.log_tail()
+    await session.cancel()
+    raise SessionFailed(replace(failure, log_tail=tail, job_id=session.record.job_id))
+
+
+async def _check_proof(session: Session) -> None:
+    site, report = session.state.site, session.heard
+    assert report is not None
+    picked = next((s for s in site.slice if s.id == session.record.slice), None)
+    claimed = picked is not None and picked.isolation == "exclusive" and site.cluster.fenced
+    if claimed and not report.proof.exclusive:
+        sentence = f"Your session was not opened, because its slice is not yours alone. {report.proof.sentence}"
+        await _fail(session, Failure(sentence, "Please tell the operators; another slice may do.", cause="not_fenced"))
+
+
+async def _until_it_answers(session: Session) -> str:
+    deadline = time.monotonic() + session.state.site.limits.start_seconds
+    while True:
+        report = session.heard
+        assert report is not None
+        host = f"[{session.address}]" if ":" in session.address else session.address
+        url = f"http://{host}:{report.port}"
+        await _give_up_if_over(session)
+        try:
+            await challenge.verify(f"{url}{session.base_path}", session.record.key, timeout=20)
+        except NotOurServer as problem:
+            await _fail(session, Failure(str(problem), "Please start again.", cause="not_ours"))
+        except (OSError, NoAnswer) as problem:
+            if time.monotonic() > deadline:
+                sentence = f"The hub cannot reach your session at {session.address}: {problem}."
+                action = "Please tell the operators: `skiva doctor` checks the way from the hub to the nodes."
+                await _fail(session, Failure(sentence, action, cause="unreachable"))
+            await asyncio.sleep(0.1)
+        else:
+            session.update(phase="ready", restarts=report.restarts)
+            return url

@@ -1,0 +1,35 @@
+"""What all spawners of one hub share, kept in the hub's settings as `skiva`."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from skiva_hub.site import Site
+from skiva_slurm.watcher import Watcher
+from skiva_spawners.acting import Actor
+
+
+@dataclass
+class HubState:
+    """The site, the one reader of Slurm, and the one way to act as a user."""
+
+    site: Site
+    watcher: Watcher
+    actor: Actor
+    defaults: dict[str, str] = field(default_factory=dict)
+    """What a migrated site's `req_*` settings say where a slice says nothing."""
+    stream_url: str = ""
+    """Where notebooks follow the queue."""
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` although nobody awaits it; its task is kept until it ends."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself: JupyterHub copies its configuration, but there is only one of this."""
+        return self

@@ -1,0 +1,177 @@
+"""Keeps sessions, jobs and routes in step, whatever died in between.
+
+With each reading of the queue: sessions that were seen to end are ended in the hub too, ones
+that Slurm has put back into the queue come back under their old address, and jobs of this hub
+that belong to nobody are cancelled. After a restart of the hub, starts that it cut off go on.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub import orm
+from jupyterhub.utils import url_escape_path, url_path_join
+from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
+from tornado.log import app_log
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.jobs import Job, Snapshot
+from skiva_slurm.states import Life
+from skiva_slurm.tags import Tag
+from skiva_spawners import arrival
+from skiva_spawners.errors import ActingFailed
+from skiva_spawners.hub_state import HubState
+from skiva_spawners.session import Session, SessionFailed
+from skiva_spawners.spawner import SliceSpawner
+
+_LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
+_OWNERLESS_PATIENCE = 5.0
+"""Seconds for which a job must be without an owner before it is cancelled."""
+_RETRY = 20.0
+
+
+class Keeper:
+    """One per hub; `token` is a hub token with the scope `servers`."""
+
+    def __init__(self, app: Any, state: HubState, token: str) -> None:
+        self._app = app
+        self._state = state
+        self._token = token
+        self._ownerless: dict[int, float] = {}
+        """When each ownerless job was first seen, or is to be tried next (monotonic seconds)."""
+
+    async def run(self) -> None:
+        """Take up what an earlier hub left, then follow the queue for ever."""
+        await self._until_hub_answers()
+        for user, server in self._interrupted():
+            await self._start_again(user, server)
+        snapshot: Snapshot | None = None
+        while True:
+            snapshot = await self._state.watcher.changed(snapshot)
+            try:
+                self._follow(snapshot)
+                await self._sweep(snapshot)
+            except Exception:
+                app_log.exception("The keeper stumbled; it goes on with the next reading of the queue")
+
+    # -- after a restart -------------------------------------------------------------------
+
+    async def _until_hub_answers(self) -> None:
+        while True:
+            try:
+                await AsyncHTTPClient().fetch(self._app.hub.api_url, request_timeout=2)
+                return
+            except (OSError, HTTPError, AttributeError):
+                await asyncio.sleep(0.1)
+
+    def _interrupted(self) -> list[tuple[str, str]]:
+        found = []
+        for spawner in self._app.db.query(orm.Spawner):
+            session = (spawner.state or {}).get("session")
+            if session and session.get("phase") != "ready" and spawner.user is not None:
+                found.append((spawner.user.name, spawner.name))
+        return found
+
+    async def _start_again(self, user: str, server: str) -> None:
+        """Let the hub start the server as if it had been asked to; its spawner finds the old job."""
+        app_log.info("Taking up the interrupted start of %s/%s", user, server)
+        path = ("users", url_escape_path(user), "servers", url_escape_path(server))
+        request = HTTPRequest(
+            url_path_join(self._app.hub.api_url, *path),
+            method="POST",
+            body="",
+            headers={"Authorization": f"token {self._token}"},
+        )
+        try:
+            await AsyncHTTPClient().fetch(request)
+        except (OSError, HTTPError) as problem:
+            app_log.warning("The start of %s/%s was not taken up: %s", user, server, problem)
+
+    # -- with each reading -----------------------------------------------------------------
+
+    def _spawners(self) -> Iterator[tuple[Any, SliceSpawner, Session]]:
+        for user in list(self._app.users.values()):
+            for spawner in list(user.spawners.values()):
+                session = getattr(spawner, "session", None)
+                if session is not None and not session.over:
+                    yield user, spawner, session
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        for user, spawner, session in self._spawners():
+            if session.record.phase != "ready" or not spawner.ready:
+                continue
+            job = session.job
+            if job is not None and job.life is not Life.ENDED and job.restarts > session.record.restarts:
+                self._state.background(self._bring_back(user, spawner, session))
+            elif job is not None and job.life is Life.QUEUED:
+                self._state.background(self._bring_back(user, spawner, session))
+            elif session.ended_job() is not None:
+                self._state.background(spawner.poll_and_notify())
+
+    async def _bring_back(self, user: Any, spawner: SliceSpawner, session: Session) -> None:
+        """A requeued session: its route goes, its place in the hub stays, and it returns by itself.
+
+        To JupyterHub it looks like a start, so its pending page, its Cancel and its limits hold.
+        """
+        if spawner.pending:
+            return
+        spawner._spawn_pending = True
+        spawner._spawn_future = asyncio.current_task()
+        session.heard, session.step = None, ""
+        session.update(phase="waiting")
+        try:
+            await self._app.proxy.delete_user(user, spawner.name)
+            place = urlsplit(await arrival.until_answering(session))
+            spawner.server.ip, spawner.server.port = place.hostname, place.port
+            self._app.db.commit()
+            await self._app.proxy.add_user(user, spawner.name)
+        except SessionFailed as problem:
+            spawner.failure = problem.failure
+            spawner._spawn_pending = False
+            await user.stop(spawner.name)
+        finally:
+            spawner._spawn_pending = False
+            spawner._spawn_future = None
+
+    # -- jobs without an owner -------------------------------------------------------------
+
+    async def _sweep(self, snapshot: Snapshot) -> None:
+        ours = f"skiva:{self._state.site.hub.id}:"
+        alive = [job for job in snapshot.jobs.values() if job.tag.startswith(ours) and job.life in _LIVING]
+        owned = {session.record.nonce for _, _, session in self._spawners()}
+        strays = [job for job in alive if _nonce(job) not in owned]
+        if strays:
+            owned |= self._nonces_in_database()
+            strays = [job for job in strays if _nonce(job) not in owned]
+        now = time.monotonic()
+        known = {job.id: self._ownerless.get(job.id, now + _OWNERLESS_PATIENCE) for job in strays}
+        self._ownerless = known
+        for job in strays:
+            if known[job.id] <= now:
+                known[job.id] = now + _RETRY
+                await self._cancel(job)
+
+    def _nonces_in_database(self) -> set[str]:
+        over = {
+            spawner.session.record.nonce
+            for user in self._app.users.values()
+            for spawner in user.spawners.values()
+            if getattr(spawner, "session", None) is not None and spawner.session.over
+        }
+        states = self._app.db.query(orm.Spawner.state).filter(orm.Spawner.state.isnot(None))
+        kept = {(state or {}).get("session", {}).get("nonce", "") for (state,) in states}
+        return kept - over
+
+    async def _cancel(self, job: Job) -> None:
+        app_log.warning("Cancelling job %s of %s: it belongs to no session of this hub", job.id, job.user)
+        try:
+            await self._state.actor.cancel(job.user, job.id)
+        except (SlurmUnanswered, Refused, ActingFailed) as problem:
+            app_log.warning("Job %s could not be cancelled yet: %s", job.id, problem)
+
+
+def _nonce(job: Job) -> str:
+    tag = Tag.parse(job.tag)
+    return tag.nonce if tag else ""

@@ -1,0 +1,78 @@
+"""What a person chose for a session, checked in one place whichever way it came."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from skiva_hub.site import Environment, Site, Slice
+from skiva_spawners.errors import BadOption
+
+_Offer = TypeVar("_Offer", Slice, Environment)
+_Id = Annotated[str, StringConstraints(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")]
+
+
+class SpawnOptions(BaseModel):
+    """The wish as it arrives from the form, the REST body or the hub's database."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slice: _Id | None = None
+    environment: _Id | None = None
+    hours: Annotated[float, Field(strict=True, gt=0, le=24 * 30, allow_inf_nan=False)] | None = None
+
+
+class Choice(BaseModel):
+    """A wish that the site grants to this person now."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slice: Slice
+    environment: Environment
+    hours: float
+
+    @property
+    def minutes(self) -> int:
+        """The time limit that is asked of Slurm."""
+        return max(1, round(self.hours * 60))
+
+
+def choose(wish: Mapping[str, Any], site: Site, user: str, groups: frozenset[str]) -> Choice:
+    """Check `wish` against the site as it is today and fill in what it leaves out.
+
+    Raises:
+        BadOption: with one sentence that names the field.
+    """
+    options = _parse(wish)
+    picked = _pick("slice", options.slice, site.slices_for(user, groups))
+    environment = _pick("environment", options.environment, site.environments_for(user, groups))
+    longest = site.max_hours(picked)
+    hours = min(site.hours.default, longest) if options.hours is None else options.hours
+    if hours > longest:
+        raise BadOption("hours", f"at most {longest:g} hours are possible on {picked.title}, not {hours:g}")
+    if hours < 1 / 60:
+        raise BadOption("hours", "must be at least one minute (0.017)")
+    return Choice(slice=picked, environment=environment, hours=hours)
+
+
+def _parse(wish: Mapping[str, Any]) -> SpawnOptions:
+    try:
+        return SpawnOptions.model_validate(dict(wish))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])[:60] or "options"
+        if first["type"] == "extra_forbidden":
+            raise BadOption(ascii(field)[1:-1], "there is no such option; there are slice, environment and hours") from None
+        raise BadOption(field, first["msg"]) from None
+
+
+def _pick(field: str, wanted: str | None, offered: tuple[_Offer, ...]) -> _Offer:
+    if not offered:
+        raise BadOption(field, f"this site offers you no {field}; please ask its operators")
+    if wanted is None:
+        return offered[0]
+    for one in offered:
+        if one.id == wanted:
+            return one
+    names = ", ".join(one.id for one in offered)
+    raise BadOption(field, f"{wanted} is not among those you may use: {names}")

@@ -1,0 +1,52 @@
+"""The hub's durable memory of one session: enough to find its job again after any crash."""
+
+import secrets
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+Phase = Literal["submitting", "waiting", "ready"]
+
+
+class Record(BaseModel):
+    """Kept in the hub's database beside the server; written before and after every step.
+
+    It holds two secrets (the token and the challenge key), so the database is as private
+    as JupyterHub demands anyway.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    nonce: str
+    """Names the run directory and is part of the job's tag; not secret."""
+    key: str
+    """With it the server proves that it is the one that the hub started."""
+    api_token: str
+    slice: str
+    environment: str
+    hours: float
+    account: str
+    """The Linux account in which the job runs."""
+    phase: Phase = "submitting"
+    job_id: int | None = None
+    restarts: int = 0
+    clicked: float = 0.0
+    """Seconds since the epoch."""
+
+    @classmethod
+    def new(cls, *, api_token: str, slice: str, environment: str, hours: float, account: str, clicked: float) -> Self:
+        """A record for a session that is about to be submitted."""
+        return cls(
+            nonce=secrets.token_hex(8),
+            key=secrets.token_hex(32),
+            api_token=api_token,
+            slice=slice,
+            environment=environment,
+            hours=hours,
+            account=account,
+            clicked=clicked,
+        )
+
+    def but(self, **changes: object) -> Self:
+        """The same record with some fields changed."""
+        return self.model_copy(update=changes)

@@ -1,0 +1,80 @@
+"""From a choice to what is asked of Slurm and what the job is told. Pure."""
+
+import json
+from pathlib import PurePath
+from typing import Any
+
+from skiva_hub.site import Site
+from skiva_slurm.sbatch import JobRequest
+from skiva_slurm.tags import Tag
+from skiva_spawners.options import Choice
+from skiva_spawners.record import Record
+
+_FROM_HUB = "JUPYTERHUB_"
+_WARN_SECONDS = 120
+
+
+def tag_of(site: Site, user: str, server: str, record: Record) -> Tag:
+    """The mark by which a session's job is found again."""
+    return Tag(hub=site.hub.id, user=user, server=server, nonce=record.nonce)
+
+
+def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[str, str]) -> JobRequest:
+    """What is asked of Slurm; `defaults` are a migrated site's settings for what a slice leaves open.
+
+    Raises:
+        ValueError: names the field that Slurm could not be given.
+    """
+    picked = choice.slice
+    return JobRequest(
+        tag=tag.text,
+        partition=picked.partition,
+        gres=picked.gres,
+        cores=picked.cores,
+        memory_mb=picked.memory_mb,
+        minutes=choice.minutes,
+        account=picked.account or defaults.get("account"),
+        qos=picked.qos or defaults.get("qos"),
+        constraint=picked.constraint or defaults.get("constraint"),
+        reservation=picked.reservation or defaults.get("reservation"),
+        output=str(PurePath(home) / site.hub.run_dirs / tag.nonce / "log"),
+        chdir=home,
+        warn_seconds=_WARN_SECONDS,
+        requeue=True,
+        python=str(choice.environment.python),
+    )
+
+
+def devices_wanted(gres: str | None) -> int:
+    """How many device files one session may open: the number at the end of its gres."""
+    return int(gres.rsplit(":", 1)[1]) if gres else 0
+
+
+def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str) -> str:
+    """The text of `server.json`: the one place, readable by its owner alone, for a session's secrets."""
+    picked = choice.slice
+    private: dict[str, Any] = {
+        "env": {name: value for name, value in env.items() if name.startswith(_FROM_HUB)},
+        "key": record.key,
+        "nonce": record.nonce,
+        "bind": site.hub.bind,
+        "ports": list(site.hub.ports),
+        "devices": list(site.cluster.devices),
+        "always_open": list(site.cluster.always_open),
+        "must_be_exclusive": picked.isolation == "exclusive" and site.cluster.fenced,
+        "devices_wanted": devices_wanted(picked.gres) if picked.isolation == "exclusive" else None,
+        "stream_url": stream_url,
+        "minutes": choice.minutes,
+        "session": {
+            "slice": picked.id,
+            "title": picked.title,
+            "environment": choice.environment.title,
+            "isolation": picked.isolation,
+            "simulated": picked.simulated,
+            "gres": picked.gres or "",
+            "memory_mb": picked.memory_mb,
+            "extend_hours": site.hours.extend_by if site.hours.extend_as else 0.0,
+            "max_hours": site.max_hours(picked),
+        },
+    }
+    return json.dumps(private)

@@ -1,0 +1,291 @@
+"""`SliceSpawner`: a notebook server in a Slurm job, from the click to its end.
+
+The order of things is what makes it safe. The record is in the database before Slurm hears
+of the job; the job id is in it the moment that sbatch answers; a submission is never torn by
+a cancelled request; a server gets a route only after it has proved to be ours; and only an
+end that was seen ends a session.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from batchspawner import SlurmSpawner
+from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import url_escape_path, url_path_join
+from traitlets import default
+
+from skiva_hub.pages import form, render
+from skiva_slurm.jobs import Job
+from skiva_slurm.states import Life
+from skiva_spawners import arrival, progress
+from skiva_spawners.errors import BadOption, SkivaSpawnError
+from skiva_spawners.failure import Failure, ended
+from skiva_spawners.hub_state import HubState
+from skiva_spawners.options import Choice, choose
+from skiva_spawners.record import Record
+from skiva_spawners.report import Report
+from skiva_spawners.session import Session, SessionFailed
+
+__all__ = ["SliceSpawner"]
+
+_FOREVER = 366 * 24 * 3600
+_END_PATIENCE = 20.0
+
+
+class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
+    """Starts a person's notebook server in a Slurm job on the slice that they picked.
+
+    It is a batchspawner only in the names of its settings: `req_partition`, `req_account` and
+    their like fill in what a site's slices leave open. How it submits, watches and ends jobs
+    is its own.
+    """
+
+    session: Session | None = None
+    """The session that this server is, from its submission to its end."""
+    failure: Failure | None = None
+    """Why the last start failed or the last session ended, for the pages."""
+
+    # A job may wait for days; what must be quick has time limits of its own.
+    @default("start_timeout")
+    def _wait_in_the_queue(self) -> int:
+        return _FOREVER
+
+    # The route exists only after the server has answered; silence later is not its death.
+    @default("http_timeout")
+    def _silence_is_not_death(self) -> int:
+        return 3600
+
+    @default("poll_interval")
+    def _poll_is_a_look_up(self) -> int:
+        return 10
+
+    @default("disable_user_config")
+    def _the_operator_decides_what_runs(self) -> bool:
+        return True
+
+    @default("options_form")
+    def _form(self) -> Any:
+        return _options_form
+
+    @default("options_from_form")
+    def _from_form(self) -> Any:
+        return _options_from_form
+
+    @default("apply_user_options")
+    def _check(self) -> Any:
+        return _check_options
+
+    def options_from_query(self, query_data: Mapping[str, list[str]]) -> dict[str, Any]:
+        """Refuse to start from a link: a link only fills in the form."""
+        raise form.OnlyFillsIn
+
+    @property
+    def skiva(self) -> HubState:
+        """The site, the watcher and the helper of this hub."""
+        state: HubState = self.user.settings["skiva"]
+        return state
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The hub groups of the server's owner."""
+        return frozenset(group.name for group in self.user.groups)
+
+    @property
+    def session_token(self) -> str:
+        """The token that this session's job holds; empty where there is no session."""
+        return self.session.record.api_token if self.session else ""
+
+    def choice(self) -> Choice:
+        """What was picked, checked against the site as it is now.
+
+        Raises:
+            SpawnException: one sentence that names the field.
+        """
+        try:
+            return choose(self.user_options or {}, self.skiva.site, self.user.name, self.groups)
+        except BadOption as problem:
+            raise SpawnException(str(problem), reason="option", status_code=400) from None
+
+    # -- the life of a session -------------------------------------------------------------
+
+    async def start(self) -> str:
+        """Submit a job, wait for its turn, prove the server; its address.
+
+        Raises:
+            SpawnException: in words for the user.
+        """
+        self.failure = None
+        try:
+            if self.session is None:
+                choice = self.choice()
+                record = Record.new(
+                    api_token=self.api_token,
+                    slice=choice.slice.id,
+                    environment=choice.environment.id,
+                    hours=choice.hours,
+                    account=self.user.name,
+                    clicked=time.time(),
+                )
+                self.session = self._session(record)
+                await arrival.submit(self.session, choice, self._private_environment())
+            else:
+                self.api_token = self.session.record.api_token
+                self.log.info("Taking up the session in job %s again", self.session.record.job_id)
+            self.session.interrupted = False
+            return await arrival.until_answering(self.session)
+        except SessionFailed as problem:
+            raise self._failed(problem.failure) from None
+        except SkivaSpawnError as problem:
+            raise self._failed(Failure(str(problem), cause="helper")) from None
+
+    def _session(self, record: Record) -> Session:
+        base_path = url_path_join(self.user.base_url, url_escape_path(self.name), "/")
+        return Session(
+            self.skiva, user=self.user.name, server=self.name, base_path=base_path, record=record, keep=self._keep
+        )
+
+    def _failed(self, failure: Failure) -> SpawnException:
+        self.failure = failure
+        if self.session:
+            self.session.over = True
+        return SpawnException(f"{failure.sentence} {failure.action}".strip(), reason=failure.cause, status_code=400)
+
+    def _private_environment(self) -> dict[str, str]:
+        env: dict[str, str] = self.get_env()
+        env["JUPYTERHUB_API_URL"] = self.skiva.site.hub.api_url.rstrip("/")
+        env["JUPYTERHUB_ACTIVITY_URL"] = f"{env['JUPYTERHUB_API_URL']}/users/{self.user.escaped_name}/activity"
+        return env
+
+    def _keep(self, record: Record) -> None:
+        """Commit the record at once: what the hub knows must survive its next instruction."""
+        self.orm_spawner.state = self.get_state()
+        self.db.commit()
+
+    async def poll(self) -> int | None:
+        """None while the session lives or may live; an exit status only for an end that was seen."""
+        if self.session is None:
+            return 0
+        if self.session.interrupted:
+            # The hub was restarted during the start: JupyterHub drops it, the keeper takes it up again.
+            return 0
+        job = await self.session.seen_end(self.server.url if self.server else "")
+        if job is None:
+            return None
+        if self.failure is None:
+            log = await self.session.log_tail()
+            self.failure = ended(job, lived=self.session.record.phase == "ready", log="\n".join(log))
+        return 0 if job.state.startswith("COMPLETED") else 1
+
+    async def stop(self, now: bool = False) -> None:
+        """End the job. If Slurm does not answer, the keeper ends it as soon as it does."""
+        if self.session is None:
+            return
+        await self.session.cancel()
+        if not now:
+            await self.session.until_ended(_END_PATIENCE)
+
+    async def receive(self, report: Report) -> None:
+        """Take the job's report; raises as `Session.receive` does."""
+        assert self.session is not None
+        await self.session.receive(report)
+
+    async def extend(self) -> float:
+        """Lengthen the session by the site's step; the new end in seconds since the epoch."""
+        assert self.session is not None
+        return await self.session.extend()
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Where the start is, in plain words, again whenever something changed."""
+        last: dict[str, Any] = {}
+        while True:
+            event = self._progress_line()
+            if event != last:
+                last = event
+                yield event
+            if self.session:
+                await self.session.news(5)
+            else:
+                await asyncio.sleep(0.1)
+
+    def _progress_line(self) -> dict[str, Any]:
+        state, session = self.skiva, self.session
+        snapshot = state.watcher.snapshot
+        job = session.job if session else None
+        mine: list[Job] = []
+        if snapshot and session:
+            alive = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
+            account = session.record.account
+            mine = [j for j in snapshot.jobs.values() if j.user == account and j.life in alive and j != job]
+        return progress.line(
+            job,
+            snapshot,
+            state.site,
+            session.record.slice if session else "",
+            time.time(),
+            mine,
+            user=self.user.name,
+            groups=self.groups,
+            step=session.step if session else "",
+        )
+
+    # -- what survives a restart of the hub ------------------------------------------------
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore the session of a hub that was restarted."""
+        super().load_state(state)
+        if "session" in state:
+            record = Record.model_validate(state["session"])
+            self.session = self._session(record)
+            self.session.restored()
+            self.api_token = record.api_token
+            self.will_resume = self.session.interrupted
+        if "failure" in state:
+            self.failure = Failure.from_state(state["failure"])
+
+    def get_state(self) -> dict[str, Any]:
+        """What the hub's database keeps of the session."""
+        state: dict[str, Any] = super().get_state()
+        if self.session and not self.session.over:
+            state["session"] = self.session.record.model_dump()
+        if self.failure:
+            state["failure"] = self.failure.to_state()
+        return state
+
+    def clear_state(self) -> None:
+        """Forget a session that has ended; one whose start was interrupted is kept for the keeper."""
+        super().clear_state()
+        if self.session and not self.session.interrupted:
+            self.skiva.background(self.session.forget())
+            self.session = None
+        self.will_resume = False
+
+
+def _options_form(spawner: SliceSpawner) -> str:
+    state = spawner.skiva
+    query = {
+        key: [value.decode(errors="replace") for value in values]
+        for key, values in (spawner.handler.request.query_arguments if spawner.handler else {}).items()
+    }
+    return render.options_form(
+        state.site,
+        spawner.user.name,
+        spawner.groups,
+        state.watcher.snapshot,
+        time.time(),
+        form.from_query(query),
+        spawner.orm_spawner.user_options or {},
+    )
+
+
+def _options_from_form(formdata: Mapping[str, list[str]]) -> dict[str, Any]:
+    try:
+        return form.from_form(formdata)
+    except ValueError as problem:
+        raise SpawnException(str(problem), reason="option", status_code=400) from None
+
+
+def _check_options(spawner: SliceSpawner, user_options: Mapping[str, Any]) -> None:
+    if spawner.session is None:
+        spawner.choice()
