@@ -9,7 +9,7 @@ from skiva_hub.site import Environment, Site, Slice
 from skiva_spawners.errors import BadOption
 
 _Offer = TypeVar("_Offer", Slice, Environment)
-_Id = Annotated[str, StringConstraints(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")]
+_Id = Annotated[str, StringConstraints(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z")]
 
 
 class SpawnOptions(BaseModel):

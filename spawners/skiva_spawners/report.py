@@ -36,7 +36,7 @@ class Report(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     port: Annotated[int, Field(strict=True, ge=1024, le=65535)]
-    nonce: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16}\Z")]
+    nonce: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{16}\z")]
     job_id: Annotated[int, Field(strict=True, gt=0)]
     restarts: Annotated[int, Field(strict=True, ge=0, le=10_000)]
     proof: Proof
