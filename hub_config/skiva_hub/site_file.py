@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from skiva_hub.site import Site
-from skiva_hub.site_lines import line_of, lines
+from skiva_hub.site_lines import line_of, lines, unfinished
 from skiva_hub.site_mistakes import mistakes
 
 LARGEST = 1024 * 1024
@@ -38,7 +38,8 @@ class SiteError(Exception):
     def _sentence(self, problem: Problem) -> str:
         place = f"{self.path}:{problem.line}" if problem.line else str(self.path)
         where = f"{problem.where}: " if problem.where else ""
-        return f"{place}: {where}{problem.what} — {problem.cure}"
+        sentence = f"{place}: {where}{problem.what} — {problem.cure}"
+        return "".join(c if c.isprintable() else "?" for c in sentence)
 
 
 def load(path: Path) -> Site:
@@ -104,9 +105,7 @@ def _place(message: str, text: str) -> tuple[str, int]:
     """The parser's message without its place, and the line."""
     what, _, place = message.rpartition(" (at ")
     digits = place.removeprefix("line ").split(",")[0]
-    if digits.isdigit():
-        return what, int(digits)
-    return what or message, len(text.rstrip("\n").split("\n"))
+    return what or message, int(digits) if digits.isdigit() else unfinished(text)
 
 
 _SYNTAX_CURES = (

@@ -35,7 +35,16 @@ def line_of(path: Path, found: dict[Path, int]) -> int:
     return next(found[path[:n]] for n in range(len(path), -1, -1) if path[:n] in found)
 
 
-def _statements(text: str) -> Iterator[tuple[int, str]]:
+def unfinished(text: str) -> int:
+    """The line on which the statement begins that the text ends in the middle of."""
+    *_, (line, _) = _statements(text, and_rest=True)
+    return line
+
+
+_CLOSING = ("]", "}", '"""', "'''")
+
+
+def _statements(text: str, *, and_rest: bool = False) -> Iterator[tuple[int, str]]:
     """Each statement with the line that it begins on; blank lines and comments are left out."""
     first, pending = 1, ""
     for number, line in enumerate(text.split("\n"), start=1):
@@ -43,13 +52,22 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
             first = number
             if not line.strip() or line.lstrip(" \t").startswith("#"):
                 continue
+        # What goes over several lines ends on one that closes something: no other line is worth a try.
+        can_end = not pending or any(mark in line for mark in _CLOSING)
         pending += line + "\n"
-        try:
-            tomllib.loads(pending)
-        except tomllib.TOMLDecodeError:
-            continue
+        if can_end and _parses(pending):
+            yield first, pending
+            pending = ""
+    if and_rest:
         yield first, pending
-        pending = ""
+
+
+def _parses(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _header(parsed: dict[str, Any], statement: str, sizes: dict[Path, int]) -> Path:

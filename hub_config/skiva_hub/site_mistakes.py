@@ -177,8 +177,7 @@ def _at(data: Any, path: Path) -> Any:
 def _where(data: Mapping[str, Any], path: Path) -> str:
     if not path:
         return "the file"
-    head = str(path[0])
-    rest = path[1:]
+    head, rest = _short(str(path[0])), path[1:]
     if head in LISTS and rest and isinstance(rest[0], int):
         row = _at(data, path[:2])
         called = (row.get("id") or row.get("name")) if isinstance(row, dict) else None
