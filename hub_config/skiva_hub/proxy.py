@@ -1,0 +1,95 @@
+"""The proxy as a program of its own, so that open notebooks do not notice a restart of the hub.
+
+`python -m skiva_hub.proxy STATE_DIR` writes traefik's start configuration and becomes traefik.
+Routes come from a file that the hub keeps; traefik has them again at once when it is restarted.
+"""
+
+import base64
+import hashlib
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class ProxyFiles:
+    """Where hub and proxy meet: a private directory of the hub's account."""
+
+    state_dir: Path
+
+    @property
+    def routes(self) -> Path:
+        """Written by the hub, watched by traefik."""
+        return self.state_dir / "routes.toml"
+
+    @property
+    def start(self) -> Path:
+        """Traefik's start configuration."""
+        return self.state_dir / "proxy.toml"
+
+    def password(self) -> str:
+        """The password of traefik's API, made by whoever needs it first."""
+        path = self.state_dir / "proxy-password"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        return path.read_text()
+
+
+def start_configuration(files: ProxyFiles, public_url: str, api_url: str) -> str:
+    """Traefik's start configuration as TOML."""
+    return f"""\
+[api]
+[providers]
+providersThrottleDuration = "0s"
+[providers.file]
+filename = "{files.routes}"
+watch = true
+[log]
+level = "WARN"
+[entryPoints.skiva]
+address = "{urlsplit(public_url).netloc}"
+[entryPoints.skiva.transport.respondingTimeouts]
+readTimeout = "0s"
+[entryPoints.skiva-api]
+address = "{urlsplit(api_url).netloc}"
+"""
+
+
+def configure(c: Any, files: ProxyFiles, api_url: str) -> None:
+    """Let the hub use the proxy that `main` runs."""
+    password = files.password()
+    proxy = c.TraefikFileProviderProxy
+    proxy.should_start = False
+    proxy.static_config_file = str(files.start)
+    proxy.dynamic_config_file = str(files.routes)
+    proxy.traefik_api_url = api_url
+    proxy.traefik_entrypoint = "skiva"
+    proxy.traefik_api_entrypoint = "skiva-api"
+    proxy.traefik_api_username = "skiva"
+    proxy.traefik_api_password = password
+    # A slow hash protects guessable passwords; this one is random, and each new route asks twice.
+    digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest())
+    proxy.traefik_api_hashed_password = "{SHA}" + digest.decode()
+
+
+def main() -> None:
+    """Become traefik: `python -m skiva_hub.proxy STATE_DIR PUBLIC_URL API_URL`."""
+    state_dir, public_url, api_url = sys.argv[1:]
+    files = ProxyFiles(Path(state_dir))
+    files.start.write_text(start_configuration(files, public_url, api_url))
+    if not files.routes.exists():
+        files.routes.touch(0o600)
+    traefik = Path(sys.executable).with_name("traefik")
+    os.execv(traefik, [str(traefik), f"--configfile={files.start}"])
+
+
+if __name__ == "__main__":
+    main()
