@@ -26,7 +26,7 @@ class SkivaSlurmError(Exception):
     """The root of this package's errors."""
 
 
-class SlurmUnanswered(SkivaSlurmError):  # noqa: N818 - named for what it tells
+class SlurmUnanswered(SkivaSlurmError):
     """Slurm gave no usable answer; whatever was known before still holds."""
 
 
@@ -46,7 +46,7 @@ class Unreadable(SlurmUnanswered):
     """An answer was empty without cause, cut off or garbled."""
 
 
-class Refused(SkivaSlurmError):  # noqa: N818
+class Refused(SkivaSlurmError):
     """Slurm refused a request; `sentence` says why, in Slurm's own words where they are clear."""
 
     def __init__(self, sentence: str) -> None:

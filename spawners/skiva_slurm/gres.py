@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["Gres", "parse_gres"]
+__all__ = ["Gres", "parse_gres", "parse_sharded"]
 
 _MAX_TEXT = 65536
 _COUNT = re.compile(r"([0-9]{1,18})([kmgtp]?)", re.IGNORECASE)
@@ -50,6 +50,32 @@ def parse_gres(text: str) -> tuple[Gres, ...]:
             key = (found.name, found.type)
             counted[key] = counted.get(key, 0) + found.count
     return tuple(_with_totals(counted, totals))
+
+
+def parse_sharded(text: str) -> tuple[Gres, ...]:
+    """How many whole devices are out as shards (or MPS), from a node's GresUsed.
+
+    Such a device is not given to anybody whole. Slurm up to 22.05 lists the devices,
+    `shard:h100:1(IDX:4)`, and counts them instead of their shards; later ones say for each device how many
+    of its shards are taken, `shard:8(-/5,5/5,3/5)`, with `-` where it is taken whole.
+    """
+    devices: dict[tuple[str, str], int] = {}
+    for kind, details in _SHARED.findall(text[:_MAX_TEXT]):
+        count = _listed(details[4:]) if details.startswith("IDX:") else len(_TAKEN.findall(details))
+        if count:
+            devices["gpu", kind] = max(count, devices.get(("gpu", kind), 0))
+    return tuple(Gres(name, kind, count) for (name, kind), count in devices.items())
+
+
+_SHARED = re.compile(r"\b(?:shard|mps):(?:([A-Za-z0-9_.+-]+):)?[0-9]+[kKmMgG]?\(([^()]*)\)")
+_TAKEN = re.compile(r"(?:^|,)0*[1-9][0-9]*/")
+_RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
+
+
+def _listed(text: str) -> int:
+    """How many numbers `0-2,5` lists."""
+    ranges = (_RANGE.fullmatch(part) for part in text.split(","))
+    return sum(max(0, int(found[2] or found[1]) - int(found[1]) + 1) for found in ranges if found)
 
 
 def _with_totals(counted: dict[tuple[str, str], int], totals: dict[str, int]) -> Iterator[Gres]:

@@ -6,6 +6,7 @@ A `Snapshot` is one complete, successful reading of Slurm. Nothing here does I/O
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
 from skiva_slurm.gres import Gres
 from skiva_slurm.states import Life, life
@@ -27,6 +28,7 @@ class Job:
     nodes: tuple[str, ...] = ()
     """Names of the allocated nodes, expanded, first one first."""
     gres: tuple[Gres, ...] = ()
+    """What it asked for on each node; where it asked for a total (`--gpus`), that."""
     submitted: float | None = None
     start: float | None = None
     """When it started; while pending, when Slurm expects to start it."""
@@ -59,6 +61,9 @@ class Node:
     partitions: tuple[str, ...] = ()
     gres: tuple[Gres, ...] = ()
     gres_used: tuple[Gres, ...] = ()
+    """As Slurm counts it; of shards, 22.05 counts the devices that they are on."""
+    gres_sharded: tuple[Gres, ...] = ()
+    """Whole devices that are out as shards, so that nobody gets them whole."""
     cores: int = 0
     cores_used: int = 0
     memory_mb: int = 0
@@ -83,6 +88,15 @@ class Snapshot:
     jobs: Mapping[int, Job] = field(default_factory=lambda: MappingProxyType({}))
     nodes: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
 
-    def tagged(self, tag: str) -> Job | None:
-        """The job that carries `tag`, if the queue shows it."""
-        return next((job for job in self.jobs.values() if job.tag == tag), None)
+    @classmethod
+    def of(cls, taken: float, jobs: Mapping[int, Job], nodes: Mapping[str, Node]) -> Self:
+        """A snapshot that nobody can change afterwards."""
+        return cls(taken, MappingProxyType(dict(jobs)), MappingProxyType(dict(nodes)))
+
+    def tagged(self, tag: str, user: str | None = None) -> Job | None:
+        """The job that carries `tag`, if the queue shows it.
+
+        Anybody can write any comment on a job of their own: name the `user` who must own it wherever the
+        answer decides something.
+        """
+        return next((job for job in self.jobs.values() if job.tag == tag and user in (None, job.user)), None)

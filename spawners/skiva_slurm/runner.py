@@ -33,7 +33,7 @@ async def run(
     *,
     env: Mapping[str, str],
     stdin: bytes = b"",
-    timeout: float,  # noqa: ASYNC109 - the process group ends with it, which the caller's own could not do
+    timeout: float,
     limit: int = 16 * _MIB,
 ) -> Completed:
     """Run `argv` with exactly the environment `env`, in a process group of its own.
@@ -64,7 +64,7 @@ async def run(
     return Completed(status, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
-class _TooLong(Exception):  # noqa: N818
+class _TooLong(Exception):
     pass
 
 

@@ -1,0 +1,183 @@
+"""From what squeue and scontrol print to jobs and nodes. Pure, in linear time.
+
+A job's comment and name are whatever their owner liked, line breaks and separators included, and squeue
+prints them as they are. So every query makes up a word that nobody can know in advance: squeue puts it
+after each job's number and at the end of each row, and only there does a row begin or end. The comment
+comes last, so that a separator in it cannot shift another field. squeue's heading is framed the same way;
+without it an answer is not whole. What one reading costs slurmctld is in `skiva_slurm.reader`.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from skiva_slurm.errors import Unreadable
+from skiva_slurm.gres import parse_gres, parse_sharded
+from skiva_slurm.hostlist import expand
+from skiva_slurm.jobs import Job, Node
+from skiva_slurm.states import node_states
+from skiva_slurm.tags import Tag
+
+__all__ = ["NODE_QUERY", "QUERY_ENVIRONMENT", "job_query", "parse_jobs", "parse_nodes"]
+
+QUERY_ENVIRONMENT: Mapping[str, str] = MappingProxyType({"SLURM_TIME_FORMAT": "%s", "LC_ALL": "C.UTF-8"})
+"""What the queries need in their environment: times as seconds since the epoch."""
+
+NODE_QUERY = ("-a", "-o", "-d", "show", "node")
+"""The arguments of scontrol for all nodes, a line each, with the gres in use."""
+
+_SEPARATOR = "\x1f"
+_NONCE = re.compile(r"[A-Za-z]{12,64}")
+_FIELDS = (
+    "jobid",
+    "username",
+    "state",
+    "partition",
+    "nodelist",
+    "tres-per-node",
+    "tres-per-job",
+    "submittime",
+    "starttime",
+    "endtime",
+    "prioritylong",
+    "restartcnt",
+    "exit_code",
+    "arraytaskid",
+    "reason",
+    "comment",
+)
+_MAX_COMMENT = 1001
+_NOTHING = frozenset({"", "(null)", "N/A", "n/a", "None", "Unknown", "NONE"})
+
+
+def job_query(nonce: str) -> list[str]:
+    """The arguments of squeue for all jobs, ended ones too as long as slurmctld remembers them.
+
+    Raises:
+        ValueError: the nonce is not 12 to 64 letters (a digit would be read as a width).
+    """
+    if not _NONCE.fullmatch(nonce):
+        raise ValueError("nonce: must be 12 to 64 letters")
+    ends = [_SEPARATOR] * len(_FIELDS)
+    ends[0] = f"{_SEPARATOR}{nonce}{_SEPARATOR}"
+    ends[-1] = f"{_SEPARATOR}{nonce}"
+    fields = ",".join(f"{name}:{end}" for name, end in zip(_FIELDS, ends, strict=True))
+    return ["--local", "--all", "--states=all", "--sort=i", f"--Format={fields}"]
+
+
+def parse_jobs(text: str, nonce: str) -> dict[int, Job]:
+    """The jobs in squeue's answer to `job_query(nonce)`, by number.
+
+    Raises:
+        Unreadable: the answer has no heading, is cut off, or a row is not framed as asked.
+    """
+    heading, *rows = _split(text, nonce)
+    if heading[0] != "JOBID":
+        raise Unreadable("squeue's answer does not begin with its heading")
+    jobs = [_job(fields) for fields in rows]
+    return {job.id: job for job in jobs}
+
+
+def _split(text: str, nonce: str) -> list[list[str]]:
+    chunks = text.split(f"{_SEPARATOR}{nonce}\n")
+    if len(chunks) == 1:
+        raise Unreadable("squeue's answer is empty or not in the form that was asked for")
+    if chunks.pop():
+        raise Unreadable("squeue's answer is cut off")
+    rows = []
+    for chunk in chunks:
+        number, mark, *fields = chunk.split(_SEPARATOR, len(_FIELDS))
+        if mark != nonce or len(fields) != len(_FIELDS) - 1:
+            raise Unreadable("a row of squeue's answer is garbled")
+        rows.append([number, *fields])
+    return rows
+
+
+def _job(fields: list[str]) -> Job:
+    row = dict(zip(_FIELDS, fields, strict=True))
+    if not re.fullmatch(r"[0-9]{1,10}", row["jobid"]):
+        raise Unreadable("a row of squeue's answer does not begin with a job's number")
+    return Job(
+        id=int(row["jobid"]),
+        user=row["username"],
+        state=row["state"],
+        reason="" if row["reason"] in _NOTHING else row["reason"][:1000],
+        partition=row["partition"],
+        nodes=_nodes(row["nodelist"]),
+        gres=parse_gres(row["tres-per-node"]) or parse_gres(row["tres-per-job"]),
+        submitted=_time(row["submittime"]),
+        start=_time(row["starttime"]),
+        end=_time(row["endtime"]),
+        priority=_number(row["prioritylong"]),
+        restarts=_number(row["restartcnt"]),
+        exit_code=_exit_code(row["exit_code"]),
+        tag=_tag(row["comment"]),
+        array=row["arraytaskid"] not in _NOTHING,
+    )
+
+
+def _nodes(text: str) -> tuple[str, ...]:
+    try:
+        return expand(text)
+    except Unreadable:
+        return ()
+
+
+def _tag(comment: str) -> str:
+    text = comment[:_MAX_COMMENT]
+    return text if Tag.parse(text) else ""
+
+
+def _time(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else 0
+
+
+def _exit_code(text: str) -> str:
+    """`code:signal`, which squeue prints as the bare status of wait(2)."""
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return f"{int(text) >> 8}:{int(text) & 0x7F}"
+    return text if re.fullmatch(r"[0-9]{1,5}:[0-9]{1,5}", text) else ""
+
+
+_PAIR = re.compile(r"(?:^| )([A-Za-z_]+)=(\S*)")
+_NO_NODES = "No nodes in the system"
+
+
+def parse_nodes(text: str) -> dict[str, Node]:
+    """The nodes in scontrol's answer to `NODE_QUERY`, by name.
+
+    Raises:
+        Unreadable: there is no node without scontrol saying so, a line is no node, or the last is cut off.
+    """
+    if text.strip() == _NO_NODES:
+        return {}
+    if not text.endswith("\n") or not text.strip():
+        raise Unreadable("scontrol's list of nodes is empty or cut off")
+    nodes = [_node(line) for line in text.split("\n") if line.strip()]
+    return {node.name: node for node in nodes}
+
+
+def _node(line: str) -> Node:
+    pairs: dict[str, str] = {}
+    for key, value in _PAIR.findall(line[:65536]):
+        pairs.setdefault(key, "" if value in _NOTHING else value)
+    if not line.startswith("NodeName=") or not pairs["NodeName"] or not pairs.get("State"):
+        raise Unreadable("a line of scontrol's list of nodes is garbled")
+    return Node(
+        name=pairs["NodeName"],
+        address=pairs.get("NodeAddr") or pairs["NodeName"],
+        states=node_states(pairs["State"]),
+        partitions=tuple(filter(None, pairs.get("Partitions", "").split(","))),
+        gres=parse_gres(pairs.get("Gres", "")),
+        gres_used=parse_gres(pairs.get("GresUsed", "")),
+        gres_sharded=parse_sharded(pairs.get("GresUsed", "")),
+        cores=_number(pairs.get("CPUEfctv") or pairs.get("CPUTot", "")),
+        cores_used=_number(pairs.get("CPUAlloc", "")),
+        memory_mb=max(0, _number(pairs.get("RealMemory", "")) - _number(pairs.get("MemSpecLimit", ""))),
+        memory_used_mb=_number(pairs.get("AllocMem", "")),
+        reason=line.partition(" Reason=")[2].strip()[:1000],
+    )

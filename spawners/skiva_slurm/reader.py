@@ -1,0 +1,72 @@
+"""One reading of Slurm: a command, its time limit and its parser."""
+
+import secrets
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from skiva_slurm.errors import SlurmUnanswered
+from skiva_slurm.jobs import Job, Node
+from skiva_slurm.parse import NODE_QUERY, QUERY_ENVIRONMENT, job_query, parse_jobs, parse_nodes
+from skiva_slurm.runner import run
+
+__all__ = ["Reader", "SlurmReader"]
+
+
+class Reader(Protocol):
+    """Where the watcher gets its readings from."""
+
+    async def jobs(self) -> dict[int, Job]:
+        """Every job that Slurm knows. Raises SlurmUnanswered."""
+        ...
+
+    async def nodes(self) -> dict[str, Node]:
+        """Every node that Slurm knows. Raises SlurmUnanswered."""
+        ...
+
+
+class SlurmReader:
+    """Reads a real Slurm with squeue and scontrol.
+
+    What slurmctld has to do for one reading, counted with sdiag on 22.05: `jobs` costs two requests
+    (REQUEST_JOB_INFO and REQUEST_PARTITION_INFO), `nodes` two (REQUEST_NODE_INFO and
+    REQUEST_PARTITION_INFO), however many jobs and nodes there are and whoever they belong to.
+    The account that reads must be allowed to see everybody's jobs (an operator, where PrivateData is set),
+    and nodes that the cloud has not started are in sight only with PrivateData=cloud.
+    """
+
+    def __init__(self, bin: Path, env: Mapping[str, str], timeout: float = 10.0) -> None:  # noqa: A002
+        self._squeue = str(bin / "squeue")
+        self._scontrol = str(bin / "scontrol")
+        # squeue would take filters from SQUEUE_USERS and its like, and show a part for the whole.
+        self._env = {
+            name: value
+            for name, value in env.items()
+            if not name.startswith(("SQUEUE_", "SCONTROL_", "SLURM_")) or name == "SLURM_CONF"
+        } | dict(QUERY_ENVIRONMENT)
+        self._timeout = timeout
+
+    async def jobs(self) -> dict[int, Job]:
+        """Every job that slurmctld still remembers, by number.
+
+        Raises:
+            SlurmUnanswered: it did not answer, or not in words that can be trusted.
+        """
+        nonce = "".join(secrets.choice(string.ascii_letters) for _ in range(24))
+        return parse_jobs(await self._ask([self._squeue, *job_query(nonce)]), nonce)
+
+    async def nodes(self) -> dict[str, Node]:
+        """Every node, by name.
+
+        Raises:
+            SlurmUnanswered: it did not answer, or not in words that can be trusted.
+        """
+        return parse_nodes(await self._ask([self._scontrol, *NODE_QUERY]))
+
+    async def _ask(self, argv: list[str]) -> str:
+        done = await run(argv, env=self._env, timeout=self._timeout)
+        if done.returncode != 0:
+            words = " ".join(done.stderr.split())[:300] or f"exit status {done.returncode}"
+            raise SlurmUnanswered(f"Slurm is not answering: {words}")
+        return done.stdout
