@@ -182,16 +182,18 @@ def _free_id(title: str, used: set[str]) -> str:
 
 def _python(settings: Settings, notes: list[str]) -> str:
     """The Python beside the command that started servers, or where the prologue's environment is."""
-    commands = settings.get("cmd") or ""
-    command = commands if isinstance(commands, str) else str(next(iter(commands), ""))
-    activate = re.search(
-        r"(?:source|\.)\s+(/[^\s;&|\"']+)/activate\b", str(settings.get("req_prologue") or "")
-    )
-    wrapper = str(settings.get("batchspawner_singleuser_cmd") or "")
-    folders = [activate[1] if activate else "", *(str(PurePosixPath(c).parent) for c in (command, wrapper))]
+    prologue = str(settings.get("req_prologue") or "")
+    activated = re.search(r"(?:source|\.)\s+(/[^\s;&|\"']+)/activate\b", prologue)
+    command = settings.get("cmd")
+    command = command[0] if isinstance(command, (list, tuple)) and command else command
+    wrapper = settings.get("batchspawner_singleuser_cmd")
+    folders = [
+        activated[1] if activated else "",
+        *(str(PurePosixPath(str(c)).parent) for c in (command, wrapper)),
+    ]
     for folder in folders:
         try:
-            found = _PYTHON.validate_python(f"{folder}/python")
+            found = _PYTHON.validate_python(f"{folder}/python" if folder else "")
         except ValidationError:
             continue
         notes.append(f"{found} is taken as the environment: it must have skiva[notebook] and belong to root.")

@@ -134,7 +134,7 @@ def wish(req: Mapping[str, object]) -> Wish:
     notes: list[str] = []
     named = {name.removeprefix("req_"): value for name, value in req.items()}
     for name in sorted(named, key=lambda n: n == "gres"):
-        text, kind = str(named[name]), _TRAITS.get(name)
+        text, kind = "" if named[name] is None else str(named[name]), _TRAITS.get(name)
         if not text.strip() or name == "options":
             continue
         if kind is None:
