@@ -221,9 +221,12 @@ class Hub(_Table):
     )
     """Where a server's files lie, below the home of its owner."""
     helper: tuple[str, ...] = Field(
-        default=(), examples=[["sudo", "-n", "-H", "-u", "{user}", "/usr/local/libexec/skiva-helper"]]
+        default=(), examples=[["sudo", "-n", "-u", "{user}", "/usr/local/lib/skiva/bin/skiva-act"]]
     )
-    """The command line that acts as a user, with `{user}` in it; empty where the hub is the user."""
+    """The command line of the helper that acts as a user, with `{user}` where the account's name belongs.
+
+    Without `{user}` the helper runs as the hub's own account, which then is the only one that is served.
+    """
 
     @field_validator("api_url")
     @classmethod
@@ -245,13 +248,6 @@ class Hub(_Table):
         if path.is_absolute() or ".." in path.parts or not path.parts or has_controls(str(path)):
             raise wrong("must be below the home", 'write e.g. run_dirs = ".local/state/skiva/servers"')
         return path
-
-    @field_validator("helper")
-    @classmethod
-    def _names_the_user(cls, helper: tuple[str, ...]) -> tuple[str, ...]:
-        if helper and not any("{user}" in part for part in helper):
-            raise wrong("does not say as whom it acts", 'put "{user}" where the account\'s name belongs')
-        return helper
 
 
 class Site(_Table):

@@ -106,7 +106,6 @@ CASES = [
         "ports = [20000",
     ),
     ("[[partition]]", 'run_dirs = "../x"\n[[partition]]', "run_dirs: must be below the home", "run_dirs ="),
-    ("[[partition]]", 'helper = ["sudo"]\n[[partition]]', "helper: does not say as whom", '"{user}"'),
     (
         "[hub]",
         "[hours]\ndefault = 9\n[hub]",
