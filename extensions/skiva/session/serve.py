@@ -4,20 +4,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from skiva.session.lean import lean_imports
 
 
 def serve(listener: socket.socket, key: str) -> None:
     """Run JupyterHub's single-user server in this process until it is told to end."""
-    # Importing it costs about a second and checks nothing but exotic URLs in event schemas.
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
-    with _without_programs():
-        # JupyterLab asks a node program for its configuration while it is imported, if it finds one.
+    with lean_imports():
         import jupyterlab.labapp  # noqa: F401
-    from jupyter_server.serverapp import ServerApp
-    from jupyterhub.singleuser.extension import JupyterHubSingleUser
+        from jupyter_server.serverapp import ServerApp
+        from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
     _listen_on(ServerApp, listener)
     _send_without_delay()
@@ -27,6 +24,7 @@ def serve(listener: socket.socket, key: str) -> None:
     server = JupyterHubSingleUser.initialize_server(argv=_arguments())
     _answer_challenges(server, key)
     _warn_on_signal(server)
+    _stay_awake_while_busy(server)
     server.start()
 
 
@@ -45,16 +43,6 @@ def _arguments() -> list[str]:
 
 async def _nothing(*_: object) -> None:
     return None
-
-
-@contextmanager
-def _without_programs() -> Iterator[None]:
-    path = os.environ.get("PATH", "")
-    os.environ["PATH"] = ""
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = path
 
 
 def _listen_on(server_class: Any, listener: socket.socket) -> None:
@@ -96,3 +84,17 @@ def _warn_on_signal(server: Any) -> None:
         server.io_loop.add_callback_from_signal(extension.warn, server, 120)
 
     signal.signal(signal.SIGUSR1, warn)
+
+
+def _stay_awake_while_busy(server: Any) -> None:
+    """A kernel that computes is in use, however long its cell says nothing; else it would be culled."""
+    from jupyter_server._tz import utcnow
+    from tornado.ioloop import PeriodicCallback
+
+    def check() -> None:
+        manager = server.kernel_manager
+        states = (getattr(manager.get_kernel(k), "execution_state", "") for k in manager.list_kernel_ids())
+        if "busy" in states:
+            server.web_app.settings["api_last_activity"] = utcnow()
+
+    PeriodicCallback(check, 30_000).start()
