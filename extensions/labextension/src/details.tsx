@@ -1,0 +1,115 @@
+import { VDomRenderer } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
+import type { Message } from '@lumino/messaging';
+import React from 'react';
+
+import { CommandIDs } from './commands';
+import type { Session } from './session';
+import type { IGpu, IStatus } from './status';
+import { clockTime, extendLabel, isolationWords, memoryWords, shortTime } from './words';
+
+function gpuLine(gpu: IGpu): string {
+  const parts = [
+    gpu.utilization === null ? '' : `${gpu.utilization} % busy`,
+    gpu.memory_used === null ? '' : memoryWords(gpu.memory_used, gpu.memory_total)
+  ];
+  return [gpu.name, ...parts].filter(Boolean).join(', ');
+}
+
+function rows(status: IStatus, session: Session): [string, string][] {
+  const { left, ends, answers } = session;
+  const gpus = status.gpus?.map(gpuLine).join('; ') ?? (status.simulated ? 'simulated' : '');
+  const memory = answers && status.memory ? memoryWords(status.memory.used, status.memory.limit) : '';
+  const all: [string, string][] = [
+    ['Slice', status.title],
+    ['Isolation', isolationWords(status.isolation, status.simulated)],
+    ['Environment', status.environment],
+    ['Job', `${status.job_id} on ${status.node}`],
+    ['Time left', left === null ? 'no time limit' : shortTime(left)],
+    ['Ends at', ends ? clockTime(ends) : ''],
+    ['Memory', memory],
+    ['GPU', answers ? gpus : ''],
+    ['Server', answers ? '' : 'no answer'],
+    ['Slurm', status.trouble]
+  ];
+  return all.filter(([, value]) => value);
+}
+
+/** What is inside the status item's popup: the session in full, and what can be done with it. */
+export class Details extends VDomRenderer<Session> {
+  constructor(session: Session, commands: CommandRegistry) {
+    super(session);
+    this._commands = commands;
+    this.addClass('skiva-Details');
+    this.node.setAttribute('role', 'dialog');
+    this.node.setAttribute('aria-label', 'This session');
+  }
+
+  protected override onUpdateRequest(message: Message): void {
+    super.onUpdateRequest(message);
+    void this.renderPromise?.then(() => {
+      if (!this._focused && !this.isDisposed) {
+        this._focused = true;
+        this.node.querySelector('button')?.focus();
+      }
+    });
+  }
+
+  protected override render(): React.ReactElement | null {
+    const session = this.model;
+    const { status } = session;
+    if (!status) {
+      return null;
+    }
+    return (
+      <>
+        <dl>
+          {rows(status, session).map(([term, value]) => (
+            <React.Fragment key={term}>
+              <dt>{term}</dt>
+              <dd>{value}</dd>
+            </React.Fragment>
+          ))}
+        </dl>
+        <div className="skiva-Buttons">
+          {this._button(CommandIDs.saveAll, 'Save all', 'jp-mod-accept')}
+          {status.extend.allowed &&
+            this._button(CommandIDs.extend, extendLabel(status.extend.hours), 'jp-mod-accept')}
+          {this._button(CommandIDs.stop, 'Stop session…', 'jp-mod-warn')}
+        </div>
+      </>
+    );
+  }
+
+  private _button(command: string, label: string, style: string): React.ReactElement | null {
+    if (!this._commands.isVisible(command)) {
+      return null;
+    }
+    return (
+      <button
+        type="button"
+        className={`jp-mod-styled ${style}`}
+        title={this._commands.caption(command)}
+        disabled={this._busy || !this._commands.isEnabled(command)}
+        onClick={() => void this._run(command)}
+      >
+        {label}
+      </button>
+    );
+  }
+
+  private async _run(command: string): Promise<void> {
+    this._busy = true;
+    this.update();
+    try {
+      await this._commands.execute(command);
+    } finally {
+      this._busy = false;
+      this.update();
+    }
+  }
+
+  private _commands: CommandRegistry;
+  private _busy = false;
+  private _focused = false;
+}
