@@ -135,7 +135,7 @@ def tail(log: str, lines: int = LOG_LINES) -> tuple[str, ...]:
 
 
 def _word(state: str) -> str:
-    words = state.split(" ")[0].upper().split("+")
+    words = state.split(" ", maxsplit=1)[0].upper().split("+")
     return "LAUNCH_FAILED" if "LAUNCH_FAILED" in words else words[0]
 
 

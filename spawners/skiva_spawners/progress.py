@@ -71,7 +71,7 @@ def line(
         switch = _switch(site, picked, user, groups, snapshot, now)
     else:
         switch = ()
-    return _event(parts, switch, site, now)
+    return _event(parts, switch, now)
 
 
 def _parts(
@@ -96,11 +96,9 @@ def _parts(
     return _alive(job, snapshot, picked, now, user_jobs)
 
 
-def _alive(
-    job: Job, snapshot: Snapshot, picked: Slice | None, now: float, user_jobs: Sequence[Job]
-) -> _Line:
+def _alive(job: Job, snapshot: Snapshot, picked: Slice | None, now: float, user_jobs: Sequence[Job]) -> _Line:
     if job.life is Life.QUEUED and job.nodes:
-        return _Line("starting", 30, ("A place was found; its node is being made ready, which can take minutes.",))
+        return _Line("starting", 30, ("A node was found; it is being made ready, which can take minutes.",))
     if job.life is Life.QUEUED:
         return _queued(job, snapshot, picked, now, user_jobs)
     if job.life is Life.PAUSED:
@@ -126,7 +124,9 @@ def _queued(
     if picked is not None and not held_back(job.reason):
         place, length = position(job, picked, snapshot)
         texts.append(_place(place, length, picked))
-    texts.append(told.sentence)
+    # Slurm calls more than one job the next; the place in the line is counted.
+    reason = "" if place and job.reason in {"Resources", "Priority"} else told.sentence
+    texts.append(reason)
     if held_back(job.reason) and user_jobs:
         texts.append(f"You hold {words.count(len(user_jobs), 'other job', 'other jobs')} now.")
     texts.append(told.action)
@@ -140,7 +140,7 @@ def _queued(
         position=place,
         waiting=length,
         expected=expected,
-        reason=told.sentence,
+        reason=reason,
         action=told.action,
     )
 
@@ -173,7 +173,7 @@ def _switch(
     return tuple(free[:_SUGGESTIONS])
 
 
-def _event(parts: _Line, switch: Sequence[tuple[str, str]], site: Site, now: float) -> dict[str, Any]:
+def _event(parts: _Line, switch: Sequence[tuple[str, str]], now: float) -> dict[str, Any]:
     texts = [text for text in parts.texts if text]
     texts += [f"{title} is free now." for _, title in switch[:1]]
     text = " ".join(texts)

@@ -36,7 +36,7 @@ class Skiva(Protocol):
         """The reader of the queue."""
 
 
-class SlicesHandler(APIHandler):  # type: ignore[misc]
+class SlicesHandler(APIHandler):
     """`GET /hub/api/skiva/slices`: the slices that the signed-in user may pick, with their numbers."""
 
     def get(self) -> None:
@@ -51,10 +51,10 @@ class SlicesHandler(APIHandler):  # type: ignore[misc]
         self.finish(json.dumps(answer))
 
 
-class FormOnlySpawnHandler(SpawnHandler):  # type: ignore[misc]
+class FormOnlySpawnHandler(SpawnHandler):
     """JupyterHub's spawn page, except that what a link carries only fills in the form."""
 
-    def _get_user_options(self, query_options: dict[str, list[str]]) -> dict[str, Any]:
+    def _get_user_options(self, _query: dict[str, list[str]]) -> dict[str, Any]:
         """No query is ever an order to start; the form reads it from the request."""
         return {}
 

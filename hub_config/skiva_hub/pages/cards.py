@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from skiva_hub.pages import words
-from skiva_hub.pages.queue import waiting
+from skiva_hub.pages.queue import available, waiting
 from skiva_hub.site import Site, Slice
 from skiva_slurm.jobs import Snapshot
-from skiva_slurm.slices import Availability, availability
+from skiva_slurm.slices import Availability
 
 Status = Literal["free", "busy", "out", "unknown"]
 
@@ -94,7 +94,7 @@ def notice(site: Site, snapshot: Snapshot | None, now: float) -> Notice | None:
 
 
 def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> Card:
-    seen = _availability(picked, snapshot) if snapshot else None
+    seen = available(picked, snapshot) if snapshot else None
     line = waiting(picked, snapshot) if snapshot else None
     status, starts, at = _starts(seen, line or 0, is_stale(site, snapshot, now), snapshot, now)
     return Card(
@@ -118,10 +118,6 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         starts=starts,
         starts_at=words.iso(at),
     )
-
-
-def _availability(picked: Slice, snapshot: Snapshot) -> Availability:
-    return availability(picked.gres, picked.partition, picked.cores, picked.memory_mb, snapshot)
 
 
 def _kind(picked: Slice, site: Site) -> str:

@@ -1,8 +1,9 @@
-"""Who waits for the same as I do: counting and placing pending jobs of one slice. Pure."""
+"""What is free of a slice, and who waits for the same. Pure."""
 
 from skiva_hub.site import Site, Slice
 from skiva_slurm.gres import Gres, parse_gres
 from skiva_slurm.jobs import Job, Snapshot
+from skiva_slurm.slices import Availability, availability
 from skiva_slurm.states import Life
 
 _HOLDS_ITSELF_BACK = frozenset(
@@ -16,6 +17,18 @@ _HOLDS_ITSELF_BACK = frozenset(
         "JobHoldMaxRequeue",
     }
 )
+
+
+def available(picked: Slice, snapshot: Snapshot) -> Availability:
+    """How many sessions on this slice could start right now, and how many are taken or out of service."""
+    return availability(
+        picked.gres,
+        picked.partition,
+        picked.cores,
+        picked.memory_mb,
+        snapshot,
+        reserved=picked.reservation is not None,
+    )
 
 
 def waiting(picked: Slice, snapshot: Snapshot) -> int:

@@ -36,12 +36,13 @@ def options_form(
         wishes: what to open with, the strongest first: the link's, the last try's, the last session's.
     """
     shown = board(site, user, groups, snapshot, now)
+    longest = max((card["max_hours"] for card in shown["slices"]), default=0)
     template = _jinja().get_template("skiva_options.html")
     return template.render(
         board=shown,
         chosen=chosen(site, user, groups, *wishes),
         environments=site.environments_for(user, groups),
-        quick=[(h, words.hours(h)) for h in quick_hours(max((c["max_hours"] for c in shown["slices"]), default=0))],
+        quick=[(amount, words.hours(amount)) for amount in quick_hours(longest)],
         local=lambda stamp: words.clock(words.moment(stamp), now),
     )
 

@@ -7,7 +7,7 @@ from skiva_hub.site import Site, Slice
 
 def clock(moment: float, now: float) -> str:
     """A time of day in the hub's own zone, with the day where it is not today."""
-    when, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
+    when, today = (datetime.fromtimestamp(t, UTC).astimezone() for t in (moment, now))
     return f"{when:%H:%M}" if when.date() == today.date() else f"{when:%a %d %b %H:%M}"
 
 
@@ -45,7 +45,7 @@ def memory(megabytes: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    """`1st`, `2nd`, `3rd`, `4th`, …"""
+    """`1st`, `2nd`, `3rd`, `4th` and so on."""
     suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{suffix}"
 

@@ -22,7 +22,7 @@ const PHASES = {
   proved: [3, 3, "The server is starting"],
   answering: [4, 3, "Opening your session"],
 };
-const ICONS = { todo: "fa-regular fa-circle", active: "fa-spinner fa-pulse", done: "fa-check" };
+const ICONS = { todo: "", active: "fa-spinner fa-pulse", done: "fa-check" };
 
 let leaving = false;
 let wantsNotice = false;
@@ -62,7 +62,7 @@ function showSwitch(event) {
     ...ids.map((id) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.className = "btn btn-sm btn-outline-success";
+      button.className = "btn btn-sm btn-primary";
       button.textContent = `Switch to ${event.switch_titles?.[id] ?? id}`;
       button.addEventListener("click", () => leave({ ...options, slice: id }));
       return button;

@@ -55,7 +55,7 @@ function drawBar(svg, card) {
 }
 
 function numbers(card) {
-  if (card.total === null) return "\u00a0";
+  if (card.total === null) return "";
   const parts = [`${card.in_use} of ${card.total} in use`];
   if (card.drained) parts.push(`${card.drained} out of service`);
   if (card.waiting) parts.push(`${card.waiting} waiting`);
