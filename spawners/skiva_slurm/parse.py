@@ -151,13 +151,14 @@ def parse_nodes(text: str) -> dict[str, Node]:
     """The nodes in scontrol's answer to `NODE_QUERY`, by name.
 
     Raises:
-        Unreadable: there is no node without scontrol saying so, a line is no node, or the last is cut off.
+        Unreadable: there is no node without scontrol saying so, a line is garbled, or the last is cut off.
     """
     if text.strip() == _NO_NODES:
         return {}
-    if not text.endswith("\n") or not text.strip():
-        raise Unreadable("scontrol's list of nodes is empty or cut off")
-    nodes = [_node(line) for line in text.split("\n") if line.strip()]
+    if not text.startswith("NodeName=") or not text.endswith("\n"):
+        raise Unreadable("scontrol's list of nodes is empty, garbled or cut off")
+    # A line that is no node's goes on with what an operator wrote about the one before.
+    nodes = [_node(line) for line in text.split("\n") if line.startswith("NodeName=")]
     return {node.name: node for node in nodes}
 
 
@@ -165,7 +166,7 @@ def _node(line: str) -> Node:
     pairs: dict[str, str] = {}
     for key, value in _PAIR.findall(line[:65536]):
         pairs.setdefault(key, "" if value in _NOTHING else value)
-    if not line.startswith("NodeName=") or not pairs["NodeName"] or not pairs.get("State"):
+    if not pairs.get("NodeName") or not pairs.get("State") or not pairs.get("CPUTot"):
         raise Unreadable("a line of scontrol's list of nodes is garbled")
     return Node(
         name=pairs["NodeName"],

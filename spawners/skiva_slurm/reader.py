@@ -9,6 +9,7 @@ from typing import Protocol
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import NODE_QUERY, QUERY_ENVIRONMENT, job_query, parse_jobs, parse_nodes
+from skiva_slurm.refusal import last_words
 from skiva_slurm.runner import run
 
 __all__ = ["Reader", "SlurmReader"]
@@ -67,6 +68,6 @@ class SlurmReader:
     async def _ask(self, argv: list[str]) -> str:
         done = await run(argv, env=self._env, timeout=self._timeout)
         if done.returncode != 0:
-            words = " ".join(done.stderr.split())[:300] or f"exit status {done.returncode}"
+            words = last_words(done.stderr) or f"exit status {done.returncode}"
             raise SlurmUnanswered(f"Slurm is not answering: {words}")
         return done.stdout

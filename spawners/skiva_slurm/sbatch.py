@@ -9,9 +9,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
+from skiva_slurm.refusal import parse_job_id, refusal, submitted
 from skiva_slurm.tags import Tag
 
-__all__ = ["JobRequest", "parse_job_id", "refusal", "sbatch_options", "script"]
+__all__ = ["JobRequest", "parse_job_id", "refusal", "sbatch_options", "script", "submitted"]
 
 
 def _tag(text: str) -> str:
@@ -103,58 +104,3 @@ def script(request: JobRequest) -> str:
     just starting.
     """
     return f"#!/bin/sh\ntrap '' USR1\nexec {request.python} -I -m skiva.session\n"
-
-
-def parse_job_id(stdout: str) -> int | None:
-    """The job's number from `sbatch --parsable` (`123` or `123;cluster`), None where there is none."""
-    found = re.fullmatch(r"([1-9][0-9]{0,9})(;[A-Za-z0-9_.-]{1,64})?\s*", _last_line(stdout))
-    return int(found[1]) if found else None
-
-
-_NOISE = re.compile(r"^(?:sbatch|scancel|scontrol|srun): (?:error: )?(?:Batch job submission failed: )?")
-_SENTENCES = {
-    "Invalid account or account/partition combination specified": (
-        "Your account may not use this partition: choose another slice, or ask the operators for access."
-    ),
-    "Invalid partition name specified": (
-        "Slurm does not know the partition of this slice any more: choose another slice."
-    ),
-    "User's group not permitted to use this partition": (
-        "You are not in a group that may use this partition: choose another slice."
-    ),
-    "Invalid qos specification": "You may not use this quality of service: choose another slice.",
-    "Invalid generic resource (gres) specification": (
-        "This cluster does not have such a device any more: choose another slice."
-    ),
-    "Requested node configuration is not available": (
-        "No node of this partition has so many devices, cores and so much memory: choose a smaller slice."
-    ),
-    "Requested time limit is invalid (missing or exceeds some limit)": (
-        "This partition does not allow so many hours: choose fewer."
-    ),
-    "Requested reservation is invalid": "The reservation of this slice does not exist or is over.",
-    "Access denied to requested reservation": "The reservation of this slice is not open to you.",
-    "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)": (
-        "This would exceed what you may have in the queue: end one of your sessions, or choose less."
-    ),
-}
-
-
-def refusal(stderr: str) -> str:
-    """One plain sentence from what sbatch wrote when it refused, ending with Slurm's own words."""
-    lines = [line for line in stderr[:65536].splitlines() if line.strip()]
-    last = next((line for line in reversed(lines) if "failed" in line or "error" in line.lower()), "")
-    words = _printable(_NOISE.sub("", last or (lines[-1] if lines else "")).strip())
-    if not words:
-        return "Slurm refused the job and did not say why."
-    known = next((sentence for phrase, sentence in _SENTENCES.items() if words.startswith(phrase)), None)
-    return f"{known} (Slurm: {words})" if known else f"Slurm refused the job: {words}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:400]
-
-
-def _last_line(text: str) -> str:
-    lines = text[-4096:].split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "")

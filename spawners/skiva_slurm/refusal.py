@@ -1,0 +1,93 @@
+"""What sbatch answered: a number, a refusal, or nothing to rely on. Pure."""
+
+import re
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+
+__all__ = ["last_words", "parse_job_id", "refusal", "submitted"]
+
+_MAX_TEXT = 65536
+_JOB_ID = re.compile(r"([1-9][0-9]{0,9})(;[A-Za-z0-9_.-]{1,64})?")
+_NOISE = re.compile(
+    r"(?:(?:sbatch|squeue|scontrol|scancel|srun): )?(?:(?:error|fatal): )?"
+    r"(?:Batch job submission failed: |slurm_load_[a-z]+ error: |Kill job error on job id [0-9]+: )?"
+)
+_SAYS_NO = re.compile(
+    r"sbatch: (?:(?:error|fatal): )?(?:Batch job submission failed: |Invalid |unrecognized )"
+)
+# The request may have arrived all the same.
+_UNSURE = re.compile(
+    r"unable to contact|timed out|zero bytes|authentication|munge|communication|connection|transport"
+    r"|message (?:send|receive)|socket|controller|unspecified|temporarily unavailable|unexpected message"
+    r"|protocol version|in standby",
+    re.IGNORECASE,
+)
+_SENTENCES = {
+    "Invalid account or account/partition combination specified": (
+        "Your account may not use this slice: choose another one, or ask the operators for access."
+    ),
+    "Invalid partition name specified": "This slice's part of the cluster is gone: choose another slice.",
+    "User's group not permitted to use this partition": (
+        "You are not in a group that may use this slice: choose another one."
+    ),
+    "Invalid qos specification": "You may not use this slice's quality of service: choose another slice.",
+    "Invalid generic resource (gres) specification": (
+        "This cluster no longer has such a device: choose another slice."
+    ),
+    "Invalid feature specification": "No node has what this slice asks for: choose another slice.",
+    "Requested node configuration is not available": (
+        "No node has so many devices, cores and so much memory: choose a smaller slice."
+    ),
+    "Requested time limit is invalid (missing or exceeds some limit)": (
+        "This slice is not given for so many hours: choose fewer."
+    ),
+    "Requested partition configuration not available now": (
+        "This slice's part of the cluster takes no such sessions now: choose another slice, or try later."
+    ),
+    "Requested reservation is invalid": "The reservation of this slice does not exist or is over.",
+    "Access denied to requested reservation": "The reservation of this slice is not open to you.",
+    "Job violates accounting/QOS policy": (
+        "This is more than you may have in the queue: end one of your sessions, or choose less."
+    ),
+}
+
+
+def submitted(returncode: int, stdout: str, stderr: str) -> int:
+    """The number of the job that `sbatch --parsable` has put in the queue.
+
+    Raises:
+        Refused: Slurm said no. Slurm may keep a trace of such a job, failed and with its tag.
+        SlurmUnanswered: it is not known whether the job is there; its tag will tell.
+    """
+    if returncode == 0:
+        if job_id := parse_job_id(stdout):
+            return job_id
+        raise SlurmUnanswered("sbatch did not say which number the job has")
+    words = last_words(stderr)
+    if _SAYS_NO.search(stderr[:_MAX_TEXT]) and not _UNSURE.search(words):
+        raise Refused(refusal(stderr))
+    raise SlurmUnanswered(f"Slurm is not answering: {words or f'exit status {returncode}'}")
+
+
+def parse_job_id(stdout: str) -> int | None:
+    """The job's number from `sbatch --parsable` (`123` or `123;cluster`), None where there is none."""
+    lines = [line.strip() for line in stdout[-4096:].split("\n") if line.strip()]
+    found = _JOB_ID.fullmatch(lines[-1]) if lines else None
+    return int(found[1]) if found else None
+
+
+def refusal(stderr: str) -> str:
+    """One plain sentence from what sbatch wrote when it refused, ending with Slurm's own words."""
+    words = last_words(stderr)
+    if not words:
+        return "Slurm refused the job and did not say why."
+    known = next((sentence for phrase, sentence in _SENTENCES.items() if words.startswith(phrase)), None)
+    return f"{known} (Slurm: {words})" if known else f"Slurm refused the job: {words}"
+
+
+def last_words(stderr: str) -> str:
+    """The last line in which a Slurm command complains, without its name, fit to be shown; or empty."""
+    lines = [line.strip() for line in stderr[-_MAX_TEXT:].splitlines() if line.strip()]
+    complaints = [line for line in lines if "error" in line or "fatal" in line or "unrecognized" in line]
+    words = _NOISE.sub("", (complaints or lines or [""])[-1], count=1)
+    return "".join(letter if letter.isprintable() else " " for letter in words)[:400].strip()
