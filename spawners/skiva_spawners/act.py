@@ -40,7 +40,7 @@ def main() -> None:
         _answer({"unanswered": "Slurm did not answer in time"})
     except OSError as problem:
         _answer({"error": f"{problem.strerror or problem} ({problem.filename or 'no file'})"})
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
         _answer({"error": f"not a request: {type(problem).__name__}"})
     _answer(answer)
 
@@ -68,7 +68,7 @@ def submit(config: dict[str, Any], *, nonce: str, options: list[str], script: st
     return {"submitted": done.stdout[-200:]}
 
 
-def cancel(config: dict[str, Any], *, job_id: int, nonce: str | None = None) -> dict[str, Any]:
+def cancel(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:
     """End a job of this user; a job that is gone already is no mistake."""
     done = _slurm(config, "scancel", [str(int(job_id))], _environment(config, "/"))
     if done.returncode and "Invalid job id" not in done.stderr:
@@ -143,6 +143,8 @@ def _slurm(
     config: dict[str, Any], command: str, arguments: list[str], env: dict[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     argv = [os.path.join(config["bin"], command), *arguments]
+    # Slurm gives the job the umask of its submission: the usual one, not that of our private files.
+    os.umask(0o022)
     return subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/")
 
 

@@ -1,0 +1,161 @@
+"""The helper: what it does as a user, and what it refuses to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ACT = Path(__file__).parents[3] / "spawners" / "skiva_spawners" / "act.py"
+NONCE = "0123456789abcdef"
+
+
+class Helper:
+    """The helper as installed: a copy with its configuration beside it, and scripts for Slurm's commands."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.home = home
+        self.calls = root / "calls"
+        (root / "libexec").mkdir()
+        (root / "etc").mkdir()
+        (root / "bin").mkdir()
+        self.path = root / "libexec" / "skiva-act"
+        self.path.write_bytes(ACT.read_bytes())
+        config = {"bin": str(root / "bin"), "env": {"SLURM_CONF": "/x/slurm.conf"}, "run_dirs": ".local/state/skiva"}
+        (root / "etc" / "act.json").write_text(json.dumps(config))
+        self.slurm("sbatch", "echo 42")
+        self.slurm("scancel", "exit 0")
+
+    def slurm(self, command: str, body: str) -> None:
+        """Let Slurm's `command` do `body`, after it has written down how it was called."""
+        script = self.path.parent.parent / "bin" / command
+        script.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$@"; env; cat; }} > {self.calls}\n{body}\n')
+        script.chmod(0o755)
+
+    def ask(self, request: object) -> dict[str, Any]:
+        """Send one request."""
+        done = subprocess.run(
+            [sys.executable, "-I", str(self.path)],
+            input=json.dumps(request),
+            env={"SECRET_OF_THE_HUB": "canary", "LD_PRELOAD": ""},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helper:
+    """A helper whose user's home is a temporary directory."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    made = Helper(tmp_path, home)
+    # The helper takes the home from the password database, never from the environment; the copy is told.
+    text = made.path.read_text().replace("pwd.getpwuid(os.getuid()).pw_dir", repr(str(home)))
+    made.path.write_text(text)
+    return made
+
+
+def submission(**changes: object) -> dict[str, object]:
+    """A request to submit."""
+    return {
+        "action": "submit",
+        "nonce": NONCE,
+        "options": ["--parsable", "--time=60"],
+        "script": "#!/bin/sh\n",
+        "server": '{"key": "canary-token"}',
+    } | changes
+
+
+def test_a_submission_writes_a_private_file_and_calls_sbatch_with_exactly_its_options(helper: Helper) -> None:
+    """The secret is in a file of mode 0600 below directories of mode 0700, and nowhere else."""
+    assert helper.ask(submission()) == {"submitted": "42\n"}
+    run_dir = helper.home / ".local/state/skiva" / NONCE
+    assert (run_dir / "server.json").stat().st_mode & 0o777 == 0o600
+    assert run_dir.stat().st_mode & 0o777 == 0o700
+    called = helper.calls.read_text()
+    assert called.startswith("--parsable\n--time=60\n")
+    assert f"SKIVA_RUN_DIR={run_dir}" in called
+    assert "canary" not in called
+
+
+def test_a_refused_submission_leaves_no_secret_behind(helper: Helper) -> None:
+    """What Slurm did not take needs no private file."""
+    helper.slurm("sbatch", "echo 'sbatch: error: no' >&2; exit 1")
+    assert "no" in helper.ask(submission())["refused"]
+    assert not (helper.home / ".local/state/skiva" / NONCE).exists()
+
+
+@pytest.mark.parametrize("nonce", ["../../../../etc/cron.d", "0123456789abcde/", "", "0123456789ABCDEF", "a" * 17])
+def test_a_run_directory_outside_the_place_for_them_is_refused(helper: Helper, nonce: str) -> None:
+    """Case 9: the hub names a session, never a path."""
+    assert "nonce" in helper.ask(submission(nonce=nonce))["error"]
+
+
+def test_a_planted_link_in_place_of_the_run_directory_is_refused(helper: Helper, tmp_path: Path) -> None:
+    """Case 39: nothing is written through a link that was there before."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    parent = helper.home / ".local/state/skiva"
+    parent.mkdir(parents=True, mode=0o700)
+    (parent / NONCE).symlink_to(elsewhere)
+    assert "error" in helper.ask(submission())
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_directory_that_others_may_write_to_is_refused(helper: Helper) -> None:
+    """Case 39: whoever can rename the directory could swap the private file."""
+    parent = helper.home / ".local/state/skiva"
+    parent.mkdir(parents=True)
+    parent.chmod(0o777)
+    assert "writable by nobody else" in helper.ask(submission())["error"]
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, [], "submit", {"action": "shell"}, {"action": "cancel", "job_id": "1;2"}, {"action": "cancel"}]
+)
+def test_anything_but_its_few_requests_is_refused(helper: Helper, request_: object) -> None:
+    """The helper does five things; the rest is an error and calls nothing."""
+    assert "error" in helper.ask(request_)
+    assert not helper.calls.exists()
+
+
+def test_slurm_commands_get_an_environment_of_their_own(helper: Helper) -> None:
+    """Case 14: nothing of the hub's environment reaches sbatch; SLURM_CONF comes from root's file."""
+    helper.ask(submission())
+    called = helper.calls.read_text()
+    assert "SECRET_OF_THE_HUB" not in called
+    assert "SLURM_CONF=/x/slurm.conf" in called
+
+
+def test_the_log_is_read_from_its_end_and_never_through_a_link(helper: Helper) -> None:
+    """Case 63: a long log costs no more than its last part; a link in its place is not followed."""
+    helper.ask(submission())
+    log = helper.home / ".local/state/skiva" / NONCE / "log"
+    log.write_text("x" * 100_000 + "\nthe end")
+    assert helper.ask({"action": "log", "nonce": NONCE})["log"].endswith("the end")
+    assert len(helper.ask({"action": "log", "nonce": NONCE})["log"]) == 16 << 10
+    log.unlink()
+    log.symlink_to("/etc/passwd")
+    assert "error" in helper.ask({"action": "log", "nonce": NONCE})
+
+
+def test_a_hanging_slurm_is_an_unanswered_request(helper: Helper) -> None:
+    """Case 58: no answer is told apart from a refusal, so that the job is looked for."""
+    text = helper.path.read_text().replace("_TIMEOUT = 20.0", "_TIMEOUT = 0.3")
+    helper.path.write_text(text)
+    helper.slurm("sbatch", "exec sleep 30")
+    assert "unanswered" in helper.ask(submission())
+
+
+def test_a_full_disk_is_told_and_submits_nothing(helper: Helper) -> None:
+    """Case 92: a home without space gives a sentence, not a job without its file."""
+    text = helper.path.read_text().replace("file.write(text)", "raise OSError(28, os.strerror(28))")
+    helper.path.write_text(text)
+    assert helper.ask(submission())["error"].startswith("No space left")
+    assert not helper.calls.exists()

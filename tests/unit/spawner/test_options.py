@@ -1,0 +1,97 @@
+"""What a person may wish for, whichever way the wish comes."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skiva_hub.site import Environment, Hub, Partition, Site, Slice
+from skiva_spawners.errors import BadOption
+from skiva_spawners.options import choose
+
+SITE = Site(
+    hub=Hub(api_url="http://127.0.0.1:8081/hub/api"),
+    partition=(Partition(name="gpu", max_hours=4), Partition(name="staff", users=("ann",))),
+    slice=(
+        Slice(id="1g.10gb", title="MIG", partition="gpu", gres="gpu:1g.10gb:1", memory_mb=4000),
+        Slice(id="h100", title="GPU", partition="staff", gres="gpu:h100:1", memory_mb=8000, max_hours=1),
+    ),
+    environment=(Environment(id="base", title="Base", python=Path("/opt/base/bin/python")),),
+)
+NOBODY = frozenset[str]()
+
+
+def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
+    """Everything is optional: the defaults suit most."""
+    choice = choose({}, SITE, "bob", NOBODY)
+    assert (choice.slice.id, choice.environment.id, choice.hours) == ("1g.10gb", "base", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"slice": "1g.10gb\n#SBATCH --reservation=x"}, "slice"),
+        ({"slice": "1g.10gb\r"}, "slice"),
+        ({"slice": "1g.10gb\x00"}, "slice"),
+        ({"slice": "1g.10gb\u2028"}, "slice"),
+        ({"slice": "--uid=0"}, "slice"),
+        ({"slice": ["1g.10gb"]}, "slice"),
+        ({"slice": "h100"}, "slice"),
+        ({"environment": "../../tmp/evil"}, "environment"),
+        ({"environment": "/tmp/evil"}, "environment"),
+        ({"hours": -1}, "hours"),
+        ({"hours": 0}, "hours"),
+        ({"hours": 1e9}, "hours"),
+        ({"hours": float("nan")}, "hours"),
+        ({"hours": float("inf")}, "hours"),
+        ({"hours": True}, "hours"),
+        ({"hours": "2"}, "hours"),
+        ({"hours": "\uff14"}, "hours"),
+        ({"hours": "0x10"}, "hours"),
+        ({"hours": [2]}, "hours"),
+        ({"hours": 5}, "hours"),
+        ({"hours": 0.001}, "hours"),
+        ({"cmd": "id"}, "cmd"),
+        ({"keepvars": "ALL"}, "keepvars"),
+        ({"req_partition": "staff"}, "req_partition"),
+        ({"homedir": "/root"}, "homedir"),
+        ({"prologue": "curl"}, "prologue"),
+    ],
+)
+def test_a_bad_wish_is_refused_with_the_name_of_its_field(wish: dict[str, object], field: str) -> None:
+    """Cases 1 to 5 and 10: nothing but the site's own words and bounded numbers is taken."""
+    with pytest.raises(BadOption) as caught:
+        choose(wish, SITE, "bob", NOBODY)
+    assert str(caught.value).startswith(f"{field}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_slice_of_a_partition_for_others_is_not_on_offer() -> None:
+    """Who may use what is decided by the site, not by what the form showed."""
+    assert choose({"slice": "h100", "hours": 1}, SITE, "ann", NOBODY).slice.id == "h100"
+    with pytest.raises(BadOption, match="not among those you may use"):
+        choose({"slice": "h100", "hours": 1}, SITE, "bob", NOBODY)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["slice", "environment", "hours", "cmd"]) | st.text(), JSON, max_size=4))
+def test_whatever_is_wished_for_is_granted_as_the_site_has_it_or_refused_in_one_sentence(
+    wish: dict[str, object],
+) -> None:
+    """Property: no input makes anything but a choice of the site's or a BadOption of one line."""
+    try:
+        choice = choose(wish, SITE, "bob", NOBODY)
+    except BadOption as problem:
+        assert len(str(problem).splitlines()) == 1
+        assert len(str(problem)) < 400
+    else:
+        assert choice.slice in SITE.slice
+        assert choice.environment in SITE.environment
+        assert 1 <= choice.minutes <= 240
