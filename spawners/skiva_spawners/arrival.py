@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from tornado.httpclient import HTTPError as NoAnswer
 
+from skiva_hub import metrics
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job
 from skiva_slurm.reasons import explain
@@ -63,6 +64,11 @@ async def _submit(session: Session, choice: Choice, env: dict[str, str]) -> None
     except SlurmUnanswered:
         job_id = await _find_job(session)
     session.update(job_id=job_id, phase="waiting")
+    _reached("submitted", session)
+
+
+def _reached(phase: str, session: Session) -> None:
+    metrics.observe_phase(phase, max(0.0, time.time() - session.record.clicked))
 
 
 async def _find_job(session: Session) -> int:
@@ -93,8 +99,10 @@ async def until_answering(session: Session) -> str:
         await _until_heard(session)
         await _check_proof(session)
         session.tell("proved")
+        _reached("proved", session)
         url = await _until_it_answers(session)
         session.tell("answering")
+        _reached("ready", session)
     return url
 
 
@@ -104,6 +112,8 @@ async def _until_heard(session: Session) -> None:
     while session.heard is None:
         await _give_up_if_over(session)
         running = session.job is not None and session.job.life is Life.RUNNING
+        if running and running_since is None:
+            _reached("running", session)
         running_since = (running_since or time.monotonic()) if running else None
         if running_since and time.monotonic() - running_since > patience:
             sentence = f"Your job ran for {patience} seconds, but its server did not report to the hub."

@@ -16,6 +16,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import default
 
+from skiva_hub import metrics
 from skiva_hub.pages import form, render
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
@@ -148,6 +149,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
 
     def _failed(self, failure: Failure) -> SpawnException:
         self.failure = failure
+        metrics.count_failure(failure.cause)
         if self.session:
             self.session.over = True
         return SpawnException(f"{failure.sentence} {failure.action}".strip(), reason=failure.cause, status_code=400)
@@ -176,6 +178,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         if self.failure is None:
             log = await self.session.log_tail()
             self.failure = ended(job, lived=self.session.record.phase == "ready", log="\n".join(log))
+            metrics.count_failure(self.failure.cause)
         return 0 if job.state.startswith("COMPLETED") else 1
 
     async def stop(self, now: bool = False) -> None:
