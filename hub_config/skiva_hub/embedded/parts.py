@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files as packaged
 from pathlib import Path
 
 from skiva_hub.embedded import node as node_view
@@ -20,6 +21,9 @@ class Part:
     user: str
     env: Mapping[str, str]
     cwd: Path
+    umask: int = 0o022
+    leaves_orphans: bool = False
+    """Whether programs that it started may outlive it."""
 
 
 def munge(layout: Layout) -> Part:
@@ -56,6 +60,45 @@ def node(layout: Layout, plan: NodePlan) -> Part:
 def cluster(layout: Layout) -> tuple[Part, ...]:
     """All of Slurm, in the order in which it starts."""
     return munge(layout), controller(layout), *(node(layout, plan) for plan in layout.nodes)
+
+
+def proxy(layout: Layout, ports: Mapping[str, int]) -> Part:
+    """The proxy, which people's browsers and the jobs reach; it outlives a restart of the hub."""
+    public, api = (f"http://127.0.0.1:{ports[name]}" for name in ("public", "proxy_api"))
+    argv = (*_python("skiva_hub.proxy"), str(hub_dir(layout)), public, api)
+    return Part("proxy", argv, layout.owners.hub, _hub_env(layout), hub_dir(layout), umask=0o077)
+
+
+def hub(layout: Layout, ports: Mapping[str, int], people: tuple[str, ...]) -> Part:
+    """JupyterHub with Skiva's configuration; what only this cluster has is told by the environment."""
+    config = packaged("skiva_hub.embedded") / "jupyterhub_config.py"
+    argv = (*_python("jupyterhub"), "-f", str(config))
+    env = _hub_env(layout) | {
+        "SKIVA_SITE": str(layout.dir / "site.toml"),
+        "SKIVA_STATE": str(hub_dir(layout)),
+        "SKIVA_PORT": str(ports["public"]),
+        "SKIVA_HUB_PORT": str(ports["hub"]),
+        "SKIVA_PROXY_API_PORT": str(ports["proxy_api"]),
+        "SKIVA_STREAM_PORT": str(ports["stream"]),
+        "SKIVA_PASSWORD_FILE": str(hub_dir(layout) / "password"),
+        "SKIVA_ADMIN_TOKEN_FILE": str(hub_dir(layout) / "admin-token"),
+        "SKIVA_USERS": " ".join(people),
+    }
+    return Part("hub", argv, layout.owners.hub, env, hub_dir(layout), umask=0o077, leaves_orphans=True)
+
+
+def hub_dir(layout: Layout) -> Path:
+    """The hub's private directory."""
+    return layout.dir / "hub"
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-m", module)
+
+
+def _hub_env(layout: Layout) -> dict[str, str]:
+    here = Path(sys.executable).parent
+    return {"PATH": f"{here}:/usr/bin:/bin", "HOME": str(hub_dir(layout)), "LANG": "C.UTF-8"}
 
 
 def _slurm_env(layout: Layout) -> dict[str, str]:

@@ -2,50 +2,30 @@
 
 import os
 import secrets
-import shutil
 import stat
 from pathlib import Path
 
+from skiva_hub.embedded.files import directory, write
 from skiva_hub.embedded.layout import Layout
+from skiva_hub.embedded.site_text import site_toml
 from skiva_hub.embedded.slurm_files import cgroup_conf, gres_conf, slurm_conf
-
-
-def write(path: Path, text: str | bytes, *, mode: int = 0o644, owner: str | None = None) -> None:
-    """Replace a file whole, so that no reader ever sees half of it; it never is wider open than `mode`."""
-    data = text.encode() if isinstance(text, str) else text
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    if owner is not None:
-        shutil.chown(draft, owner)
-    draft.chmod(mode)
-    draft.replace(path)
-
-
-def directory(path: Path, *, mode: int = 0o755, owner: str | None = None) -> None:
-    """Make a directory with just this mode and owner."""
-    path.mkdir(exist_ok=True)
-    if owner is not None:
-        shutil.chown(path, owner)
-    path.chmod(mode)
 
 
 def slurm(layout: Layout) -> None:
     """Everything that munged, slurmctld and the slurmds read."""
     owners = layout.owners
-    mine = None if not owners.root else owners.slurm
+    slurm_user, munge_user = (owners.slurm, owners.munge) if owners.root else (None, None)
     directory(layout.log)
-    directory(layout.dir / "munge", owner=owners.munge if owners.root else None)
+    directory(layout.dir / "munge", owner=munge_user)
     directory(layout.slurm)
     directory(layout.slurm / "empty")
-    directory(layout.slurm / "state", mode=0o700, owner=mine)
+    directory(layout.slurm / "state", mode=0o700, owner=slurm_user)
     directory(layout.slurm / "spool")
     for node in layout.nodes:
         directory(layout.spool(node))
     key = layout.dir / "munge" / "key"
     if not key.exists():
-        write(key, secrets.token_bytes(128), mode=0o400, owner=owners.munge if owners.root else None)
+        write(key, secrets.token_bytes(128), mode=0o400, owner=munge_user)
     write(layout.conf, slurm_conf(layout))
     write(layout.slurm / "gres.conf", gres_conf(layout))
     write(layout.slurm / "cgroup.conf", cgroup_conf(layout))
@@ -73,3 +53,12 @@ def devices(layout: Layout) -> None:
 def _is_device(path: Path, number: int) -> bool:
     found = path.lstat()
     return stat.S_ISCHR(found.st_mode) and found.st_rdev == number
+
+
+def hub(layout: Layout) -> None:
+    """What the hub reads: the site file, and in its private directory the secrets."""
+    owner = layout.owners.hub if layout.owners.root else None
+    write(layout.dir / "site.toml", site_toml(layout))
+    directory(layout.dir / "hub", mode=0o700, owner=owner)
+    for name in ("password", "admin-token"):
+        write(layout.dir / "hub" / name, (layout.dir / name).read_bytes(), mode=0o600, owner=owner)

@@ -7,7 +7,7 @@ from skiva_hub.embedded.layout import GresPlan, Layout, NodePlan
 LOW_PRIORITY = "lowprio"
 """A partition over all nodes whose jobs are requeued when somebody wants their place."""
 
-_SCHEDULER = "batch_sched_delay=0,sched_min_interval=10000,sched_interval=5,bf_interval=5"
+_SCHEDULER = "batch_sched_delay=0,sched_min_interval=10000,sched_interval=5,bf_interval=1,bf_continue"
 
 
 def slurm_conf(layout: Layout) -> str:

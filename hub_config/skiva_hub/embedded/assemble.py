@@ -1,0 +1,132 @@
+"""Looks at the machine and decides what an embedded cluster consists of, before anything is changed."""
+
+import os
+import pwd
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from skiva_hub.embedded import accounts, cgroups, hardware, plan, ports
+from skiva_hub.embedded.errors import CannotStart
+from skiva_hub.embedded.layout import Layout, Owners
+
+_PROGRAMS = {
+    "/usr/sbin/slurmctld": "slurm-wlm",
+    "/usr/sbin/slurmd": "slurm-wlm",
+    "/usr/sbin/munged": "munge",
+}
+_ROOT_PROGRAMS = {"/usr/bin/sudo": "sudo", "/usr/sbin/visudo": "sudo", "/usr/bin/unshare": "util-linux"}
+_LONGEST_SOCKET = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A cluster and the ports of the programs around it."""
+
+    layout: Layout
+    ports: Mapping[str, int]
+
+
+def assemble(directory: Path, public_port: int | None) -> Assembly:
+    """Decide on everything, for the account that runs this.
+
+    Raises:
+        CannotStart: something is in the way.
+    """
+    root = os.geteuid() == 0
+    _check_directory(directory, root=root)
+    _check_programs(root=root)
+    try:
+        machine = hardware.inspect()
+    except ValueError as problem:
+        raise CannotStart(str(problem)) from problem
+    labels = ["gpu"] if machine.gpus else [node[0] for node in plan.SIMULATED_NODES]
+    numbers = ports.choose(
+        directory, ("hub", "proxy_api", "stream", "controller", *(f"node-{n}" for n in labels)), public_port
+    )
+    slurm_ports = [numbers["controller"], *(numbers[f"node-{n}"] for n in labels)]
+    owners, fenced = _owners(root=root), root and cgroups.can_fence() and _devices_work(directory)
+    if machine.gpus:
+        layout = plan.real(
+            directory, owners, machine, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
+        )
+    else:
+        layout = plan.simulated(directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced)
+    return Assembly(layout, numbers)
+
+
+def check_reach(layout: Layout, account: str) -> None:
+    """See that an account can run what is installed.
+
+    Raises:
+        CannotStart: a directory on the way is closed to it.
+    """
+    base = layout.dir / "venv" / "base" / "bin" / "python"
+    for path in (Path(sys.executable), base):
+        if not path.exists():
+            raise CannotStart(f"{path} is missing; './skiva up' installs it.")
+        if layout.owners.root and not _reaches(path, account):
+            raise CannotStart(
+                f"The account {account} cannot run {path}: a directory above it is closed to others; "
+                "choose another directory with --dir."
+            )
+
+
+def _reaches(path: Path, account: str) -> bool:
+    entry = pwd.getpwnam(account)
+    command = ["/usr/bin/test", "-x", str(path)]
+    return not subprocess.run(
+        command, user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], check=False
+    ).returncode
+
+
+def _owners(*, root: bool) -> Owners:
+    if root:
+        return Owners("slurm", "root", "munge", accounts.HUB)
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    return Owners(me, me, me, me)
+
+
+def _check_directory(directory: Path, *, root: bool) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9/._+-]+", str(directory)):
+        raise CannotStart(f"--dir: the path may have letters, digits and ._+- only, not {str(directory)!r}.")
+    if len(str(directory / "munge" / "socket")) > _LONGEST_SOCKET:
+        raise CannotStart(f"--dir: {directory} is too long for the sockets in it; choose a shorter path.")
+    trusted = {0, os.geteuid()}
+    for path in (directory, *directory.parents):
+        found = path.stat()
+        open_to_others = found.st_mode & 0o022 and not found.st_mode & 0o1000
+        if open_to_others or (root and found.st_uid not in trusted):
+            raise CannotStart(
+                f"--dir: {path} belongs to somebody else or others may write to it, so they could replace "
+                "what runs here; choose another directory."
+            )
+    if root and not _reaches_directory(directory):
+        raise CannotStart(
+            f"--dir: other accounts cannot enter {directory}, so jobs could not run; choose another directory."
+        )
+
+
+def _reaches_directory(directory: Path) -> bool:
+    command = ["/usr/bin/test", "-x", str(directory)]
+    return not subprocess.run(command, user=65534, group=65534, extra_groups=[], check=False).returncode
+
+
+def _check_programs(*, root: bool) -> None:
+    wanted = _PROGRAMS | (_ROOT_PROGRAMS if root else {})
+    missing = sorted({package for path, package in wanted.items() if not Path(path).exists()})
+    if missing:
+        raise CannotStart(f"Install {' and '.join(missing)} first (apt-get install {' '.join(missing)}).")
+
+
+def _devices_work(directory: Path) -> bool:
+    """Whether device files on this file system are devices, and this root may hide some from a node."""
+    if os.statvfs(directory).f_flag & os.ST_NODEV:
+        raise CannotStart(
+            f"--dir: {directory} is on a file system without devices (nodev); choose another directory."
+        )
+    command = ["/usr/bin/unshare", "--mount", "--propagation", "slave", "--", "/usr/bin/true"]
+    return not subprocess.run(command, capture_output=True, check=False).returncode

@@ -1,0 +1,100 @@
+"""The site file of an embedded cluster."""
+
+from skiva_hub.embedded.layout import Layout, SlicePlan
+from skiva_hub.embedded.privilege import RUN_DIRS, helper_command
+from skiva_hub.toml_text import table
+
+_HEADER = "# Written by `skiva up` each time it starts; what you change here is lost.\n\n"
+
+
+def site_toml(layout: Layout) -> str:
+    """The site file's text."""
+    partitions = dict.fromkeys(s.partition for s in layout.slices)
+    return _HEADER + "\n".join(
+        [
+            table("", {"title": "Skiva on this machine", "notice": notice(layout)}).lstrip("\n"),
+            table("[hub]", _hub(layout)),
+            table("[cluster]", _cluster(layout)),
+            *(table("[[partition]]", {"name": name}) for name in partitions),
+            *(table("[[slice]]", _slice(layout, plan)) for plan in layout.slices),
+            table("[[environment]]", _environment(layout)),
+            table("[hours]", _hours(layout)),
+            table("[limits]", {"servers": 1}),
+            table("[idle]", {"minutes": 60}),
+        ]
+    )
+
+
+def notice(layout: Layout) -> str:
+    """The sentence on every page: what is not as on a cluster."""
+    said = []
+    if layout.simulated and layout.fenced:
+        said.append(
+            "This machine has no GPU: the slices are simulated. They are fenced like real ones, but compute nothing."
+        )
+    elif layout.simulated:
+        said.append("This machine has no GPU: the slices are simulated, and compute nothing.")
+    if not layout.fenced:
+        said.append("Devices and memory are not fenced here: nothing keeps one session from another's slice.")
+    return " ".join(said)
+
+
+def _hub(layout: Layout) -> dict[str, object]:
+    told: dict[str, object] = {
+        "api_url": f"http://127.0.0.1:{layout.hub_port}/hub/api",
+        "bind": "127.0.0.1",
+        "run_dirs": RUN_DIRS,
+    }
+    if layout.owners.root:
+        told["helper"] = helper_command(layout)
+    return told
+
+
+def _cluster(layout: Layout) -> dict[str, object]:
+    told: dict[str, object] = {
+        "name": "embedded",
+        "bin": "/usr/bin",
+        "conf": str(layout.conf),
+        "fenced": layout.fenced,
+        "always_open": [str(path) for path in layout.shared_devices],
+    }
+    if layout.simulated:
+        told["devices"] = [f"{layout.device_dir}/*/skiva[0-9]*"]
+    return told
+
+
+def _slice(layout: Layout, plan: SlicePlan) -> dict[str, object]:
+    told: dict[str, object] = {
+        "id": plan.id,
+        "title": plan.title,
+        "description": plan.description,
+        "partition": plan.partition,
+        "cores": plan.cores,
+        "memory_mb": plan.memory_mb,
+        "gpu_memory": plan.gpu_memory,
+        "isolation": _isolation(layout, plan),
+        "simulated": layout.simulated and plan.gres is not None,
+    }
+    if plan.gres is not None:
+        told["gres"] = plan.gres
+    return told
+
+
+def _isolation(layout: Layout, plan: SlicePlan) -> str:
+    if plan.shared:
+        return "shared"
+    return "exclusive" if layout.fenced and plan.gres is not None else "none"
+
+
+def _environment(layout: Layout) -> dict[str, object]:
+    return {
+        "id": "base",
+        "title": "JupyterLab",
+        "description": "Python with the usual packages.",
+        "python": str(layout.dir / "venv" / "base" / "bin" / "python"),
+    }
+
+
+def _hours(layout: Layout) -> dict[str, object]:
+    # Without root the one person owns Slurm, so may lengthen a job as themselves.
+    return {"default": 2.0, "max": 8.0, "extend_by": 1.0, "extend_as": layout.owners.slurm}
