@@ -26,6 +26,10 @@ def _run(arguments: list[str]) -> int:
         from skiva_hub import doctor
 
         return int(doctor.main(arguments[1:]) or 0)
+    if arguments[:1] == ["migrate"]:
+        from skiva_hub import migrate
+
+        return migrate.main(arguments[1:])
     given = _parser().parse_args(arguments)
     from skiva_hub.embedded import commands
 
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "down": "end what runs",
         "env": "print the lines that let a shell talk to that Slurm",
         "doctor": "compare the site file with what Slurm really has",
+        "migrate": "print the site file that a batchspawner configuration amounts to",
     }
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in known.items()}
     for command in made.values():
@@ -58,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     made["up"].add_argument("--detach", action="store_true", help="return when the hub answers")
     made["up"].add_argument("--no-hub", action="store_true", help=argparse.SUPPRESS)
     made["status"].add_argument("--json", action="store_true", help="for programs")
-    made["down"].add_argument("--purge", action="store_true", help="remove the directory and the accounts too")
+    made["down"].add_argument(
+        "--purge", action="store_true", help="remove the directory and the accounts too"
+    )
     return parser
 
 

@@ -221,7 +221,7 @@ class Hub(_Table):
     )
     """Where a server's files lie, below the home of its owner."""
     helper: tuple[str, ...] = Field(
-        default=(), examples=[["sudo", "-n", "-u", "{user}", "/usr/local/lib/skiva/bin/skiva-act"]]
+        default=(), examples=[["sudo", "-n", "-H", "-u", "{user}", "--", "/usr/local/lib/skiva/libexec/skiva-act"]]
     )
     """The command line of the helper that acts as a user, with `{user}` where the account's name belongs.
 

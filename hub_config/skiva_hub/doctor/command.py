@@ -1,0 +1,173 @@
+"""`skiva doctor`: the command line, and how findings are printed."""
+
+import argparse
+import asyncio
+import json
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from skiva_hub.doctor import accounts, fencing, machine, slices, slurm_checks
+from skiva_hub.doctor.facts import Facts, read
+from skiva_hub.doctor.finding import Finding, Group, Level, error, warning
+from skiva_hub.doctor.probe import probe
+from skiva_hub.site import Site
+from skiva_hub.site_file import SiteError, load
+from skiva_slurm.errors import SlurmUnanswered
+
+_MARKS = {Level.OK: ("ok", "32"), Level.WARNING: ("warning", "33"), Level.ERROR: ("error", "31")}
+_HUB_ACCOUNT = "skiva-hub"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check a site against its Slurm; 0 where nothing is wrong, 1 where something is, 2 on wrong usage."""
+    given = _arguments().parse_args(argv)
+    path = _site_path(given)
+    try:
+        site = load(path)
+    except SiteError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    tell = _silent if given.json else _progress
+    try:
+        findings = asyncio.run(_examine(site, given, tell))
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; the probe jobs were cancelled.\n")
+        return 130
+    text = as_json(path, findings) if given.json else as_text(path, findings, colour=sys.stdout.isatty())
+    sys.stdout.write(text)
+    return int(any(f.level is Level.ERROR for f in findings))
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="skiva doctor", description="Compare a site file with what its Slurm really has."
+    )
+    parser.add_argument("--site", type=Path, metavar="FILE", help="the site file; SKIVA_SITE names it too")
+    parser.add_argument("--dir", type=Path, help="the state directory of an embedded cluster")
+    parser.add_argument(
+        "--probe",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="submit a short job for each slice, as the account that runs the doctor",
+    )
+    parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="seconds a probe job may queue")
+    parser.add_argument("--user", metavar="NAME", help="somebody as whom the helper is tried")
+    parser.add_argument(
+        "--hub-user", metavar="NAME", default=_HUB_ACCOUNT, help="the account the hub runs as"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser
+
+
+def _site_path(given: argparse.Namespace) -> Path:
+    """The file that was named, or the nearest one that is there."""
+    if given.site:
+        return Path(given.site)
+    if given.dir:
+        return Path(given.dir) / "site.toml"
+    if "SKIVA_SITE" in os.environ:
+        return Path(os.environ["SKIVA_SITE"])
+    from skiva_hub.cli import default_dir
+
+    here = Path("site.toml")
+    return here if here.exists() else default_dir() / "site.toml"
+
+
+async def _examine(site: Site, given: argparse.Namespace, tell: Callable[[str], None]) -> list[Finding]:
+    # A doctor that is told to end still cancels what it submitted.
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    tell("Asking Slurm")
+    findings = await of_machine(site, given.hub_user, given.user or _somebody())
+    try:
+        facts = await read(site)
+    except SlurmUnanswered as problem:
+        cure = "Correct bin and conf in [cluster], start Slurm and munge, and see that the clocks agree."
+        return [error(Group.SLURM, f"Slurm does not answer: {problem}.", cure), *findings]
+    findings = [*of_slurm(site, facts), *findings, *await machine.addresses(site, facts)]
+    if given.probe:
+        findings += await probe(site, facts, patience=given.wait, tell=tell)
+    else:
+        cure = "Run the doctor without --no-probe."
+        findings.append(warning(Group.PROBES, "Nothing was proved by a job.", cure))
+    return findings
+
+
+def of_slurm(site: Site, facts: Facts) -> list[Finding]:
+    """What comparing the site with Slurm's own words brings. Pure."""
+    return [
+        *slurm_checks.check(site, facts),
+        *slices.check(site, facts),
+        *fencing.check(site, facts),
+        *accounts.check(site, facts),
+    ]
+
+
+async def of_machine(site: Site, account: str, person: str | None) -> list[Finding]:
+    """What there is to see on the hub's machine without Slurm."""
+    helper = await machine.helper(site, account, person)
+    return [*machine.environments(site), *helper, await machine.hub(site)]
+
+
+def _somebody() -> str | None:
+    """An ordinary account to try the helper as: who called sudo, or a member of skiva-users."""
+    import grp
+
+    if os.environ.get("SUDO_USER", "root") != "root":
+        return os.environ["SUDO_USER"]
+    try:
+        return next(iter(grp.getgrnam("skiva-users").gr_mem), None)
+    except KeyError:
+        return None if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def as_text(path: Path, findings: Sequence[Finding], *, colour: bool) -> str:
+    """The findings for people, grouped, with a line that sums them up."""
+    lines = [f"{path}"]
+    order = list(Group)
+    for group, found in groupby(sorted(findings, key=lambda f: order.index(f.group)), lambda f: f.group):
+        lines += ["", group.value, *(line for finding in found for line in _lines(finding, colour))]
+    counts = {level: sum(f.level is level for f in findings) for level in Level}
+    errors, warnings = counts[Level.ERROR], counts[Level.WARNING]
+    lines += ["", f"{_count(errors, 'error')}, {_count(warnings, 'warning')}, {counts[Level.OK]} ok."]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(finding: Finding, colour: bool) -> list[str]:
+    word, code = _MARKS[finding.level]
+    mark = f"\x1b[{code}m{word:>7}\x1b[0m" if colour else f"{word:>7}"
+    texts = [_printable(text) for text in (finding.sentence, finding.cure) if text]
+    return [f"  {mark}  {texts[0]}", *(f"           {text}" for text in texts[1:])]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number or 'no'} {word}{'s' * (number != 1)}"
+
+
+def as_json(path: Path, findings: Sequence[Finding]) -> str:
+    """The findings for programs."""
+    told = [
+        {"level": f.level, "group": f.group.value, "sentence": f.sentence, "cure": f.cure} for f in findings
+    ]
+    errors, warnings = (sum(f.level is level for f in findings) for level in (Level.ERROR, Level.WARNING))
+    told_all = {"site": str(path), "errors": errors, "warnings": warnings, "findings": told}
+    return json.dumps(told_all, ensure_ascii=False, indent=1) + "\n"
+
+
+def _progress(sentence: str) -> None:
+    sys.stderr.write(f"… {sentence}\n")
+    sys.stderr.flush()
+
+
+def _silent(_: str) -> None:
+    pass

@@ -1,0 +1,144 @@
+"""Does Slurm have what the slices and partitions of the site file ask for? Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from skiva_hub.doctor.facts import Facts
+from skiva_hub.doctor.finding import Finding, Group, error, listed, ok, warning
+from skiva_hub.site import Site, Slice
+from skiva_hub.slurm_values import hours, megabytes, whole
+from skiva_slurm.gres import parse_gres
+from skiva_slurm.jobs import Node
+
+_G = Group.SLICES
+_UNLIMITED = frozenset({"", "unlimited", "infinite"})
+
+
+def check(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Every check of partitions and slices against nodes."""
+    for partition in site.partition:
+        found = facts.partitions.get(partition.name)
+        if found is None:
+            have = listed(sorted(facts.partitions)) or "none"
+            yield error(
+                _G,
+                f"Slurm has no partition {partition.name}.",
+                f"Correct its name in [[partition]] and in its slices, or create it; Slurm has {have}.",
+            )
+        else:
+            yield from partition_state(partition.name, found)
+    for picked in site.slice:
+        if picked.partition in facts.partitions:
+            yield from slice_limits(site, picked, facts.partitions[picked.partition])
+            yield from slice_nodes(picked, facts)
+
+
+def partition_state(name: str, found: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether a partition takes jobs of ordinary people, for a part of a node."""
+    state = found.get("State", "UP")
+    if state != "UP":
+        yield error(
+            _G, f"Partition {name} is {state}: no session starts there.", f"scontrol update {name} State=UP"
+        )
+    if found.get("RootOnly") == "YES":
+        yield error(_G, f"Partition {name} is for root alone.", "Set RootOnly=NO for it in slurm.conf.")
+    if found.get("OverSubscribe") == "EXCLUSIVE":
+        yield warning(
+            _G,
+            f"Partition {name} gives whole nodes only, however small the slice.",
+            "Remove OverSubscribe=EXCLUSIVE from it, or use another partition for slices.",
+        )
+    if found.get("ReqResv") == "YES":
+        yield warning(_G, f"Partition {name} asks for a reservation.", "Name one in each of its slices.")
+
+
+def slice_limits(site: Site, picked: Slice, found: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether a partition lets through what a slice asks for."""
+    longest, limit = site.max_hours(picked), hours(found.get("MaxTime", ""))
+    if limit is not None and longest > limit:
+        yield error(
+            _G,
+            f"Slice {picked.id} offers {longest:g} hours, its partition {picked.partition} allows {limit:g}.",
+            f"Write max_hours = {limit:g} in the [[partition]], or raise its MaxTime in Slurm.",
+        )
+    caps: tuple[tuple[str, Callable[[str], int | None], int, str], ...] = (
+        ("MaxCPUsPerNode", whole, picked.cores, "cores"),
+        ("MaxMemPerNode", megabytes, picked.memory_mb, "MB"),
+    )
+    for setting, parse, wanted, unit in caps:
+        cap = parse(found.get(setting, ""))
+        if cap is not None and wanted > cap:
+            yield error(
+                _G,
+                f"Slice {picked.id} has {wanted} {unit}, its partition allows {cap} ({setting}).",
+                f"Give the slice no more than {cap} {unit}, or raise {setting}.",
+            )
+    for setting, name in (("AllowAccounts", picked.account), ("AllowQos", picked.qos)):
+        allowed = found.get(setting, "ALL")
+        if name and allowed not in {"", "ALL"} and name not in allowed.split(","):
+            yield error(
+                _G,
+                f"Slice {picked.id} names {name}, which partition {picked.partition} does not take.",
+                f"Use one of {allowed}, or add {name} to the partition's {setting}.",
+            )
+
+
+def slice_nodes(picked: Slice, facts: Facts) -> Iterator[Finding]:
+    """Whether a node has what a slice asks for, all of it at once, and is up."""
+    nodes = [node for node in facts.nodes.values() if picked.partition in node.partitions]
+    if not nodes:
+        yield error(
+            _G,
+            f"Partition {picked.partition} has no nodes, so {picked.id} can never start.",
+            "Give the partition nodes in slurm.conf, or use another one.",
+        )
+        return
+    for what, fits, most in _wishes(picked, facts):
+        nodes = [node for node in nodes if fits(node)]
+        if not nodes:
+            yield error(_G, f"No node of {picked.partition} has {what} for slice {picked.id}.", most)
+            return
+    usable = [node for node in nodes if node.usable]
+    if not usable:
+        yield warning(
+            _G,
+            f"Every node for slice {picked.id} is down or drained: {listed(n.name for n in nodes)}.",
+            "See sinfo -R for the reasons; scontrol update NodeName=… State=RESUME brings one back.",
+        )
+        return
+    count = sum(_how_many(picked, node) for node in usable)
+    yield ok(_G, f"Slice {picked.id}: {count} at a time on {len(usable)} node{'s' * (len(usable) > 1)}.")
+
+
+def _wishes(picked: Slice, facts: Facts) -> Iterator[tuple[str, Callable[[Node], bool], str]]:
+    """What a node must have, one thing after another, with the cure where none has it."""
+    nodes = [node for node in facts.nodes.values() if picked.partition in node.partitions]
+    if picked.constraint:
+        wanted = picked.constraint
+        known = sorted({f for node in nodes for f in facts.features.get(node.name, ())})
+        cure = (
+            f"Use a feature that its nodes have ({listed(known) or 'they have none'}), or remove constraint."
+        )
+        yield f"the feature {wanted}", lambda node: wanted in facts.features.get(node.name, ()), cure
+    if picked.gres:
+        asked = picked.gres
+        known = sorted({str(g) for node in nodes for g in node.gres})
+        cure = f"Correct gres (its nodes have {listed(known) or 'none'}), or the nodes' Gres in slurm.conf."
+        yield f"gres {asked}", lambda node: _devices(asked, node) > 0, cure
+    cores, memory = max(n.cores for n in nodes), max(n.memory_mb for n in nodes)
+    cure = f"Give the slice fewer; the largest of its nodes has {cores}."
+    yield f"{picked.cores} cores", lambda node: node.cores >= picked.cores, cure
+    cure = f"Give the slice less; the largest of its nodes has {memory} MB (RealMemory)."
+    yield f"{picked.memory_mb} MB of memory", lambda node: node.memory_mb >= picked.memory_mb, cure
+
+
+def _how_many(picked: Slice, node: Node) -> int:
+    """How many sessions a node takes when it is empty."""
+    room = [node.cores // picked.cores, node.memory_mb // picked.memory_mb]
+    return min([*room, _devices(picked.gres, node)] if picked.gres else room)
+
+
+def _devices(asked: str, node: Node) -> int:
+    """How often a node has what is asked for; without a type, any type counts."""
+    (wanted,) = parse_gres(asked)
+    same = (g for g in node.gres if g.name == wanted.name and (not wanted.type or g.type == wanted.type))
+    return sum(g.count for g in same) // wanted.count

@@ -1,0 +1,158 @@
+"""What a probe job's answers mean. Pure."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from skiva_hub.doctor.finding import Finding, Group, Level, error, ok, warning
+from skiva_hub.doctor.machine import hub_answer
+from skiva_hub.site import Site, Slice
+from skiva_slurm.reasons import explain
+
+_G = Group.PROBES
+_SKEW_WARNING = 10.0
+_SKEW_ERROR = 300.0
+"""Seconds that munge lets clocks differ."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of one probe job."""
+
+    submitted: float = 0.0
+    """When it was submitted, by this machine's clock."""
+    noticed: float = 0.0
+    """When its first line was seen here, by this machine's clock."""
+    ran: bool = False
+    over: bool = False
+    reason: str = ""
+    """Why it waits, in Slurm's word."""
+    node: str = ""
+    address: str = ""
+    has_log: bool = False
+    last_line: str = ""
+    """The last line that was not the probe's own."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    call: str | None = None
+    """Why the job's port could not be reached from here; empty where it could."""
+
+
+def verdict(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """What was found on one slice; one good sentence where nothing is wrong."""
+    if "begun" not in seen.answers:
+        yield silence(picked, seen)
+        return
+    found = [
+        *proof(site, picked, seen),
+        *environments(site, picked, seen),
+        *network(site, picked, seen),
+        *clock(picked, seen),
+    ]
+    wrong = [finding for finding in found if finding.level is not Level.OK]
+    yield from wrong
+    if not wrong:
+        begun = max(0.0, float(seen.answers["begun"]) - seen.submitted)
+        words = " ".join(finding.sentence for finding in found)
+        yield ok(_G, f"Slice {picked.id} on {_node(seen)}: began {begun:.1f} s after sbatch. {words}")
+
+
+def silence(picked: Slice, seen: Seen) -> Finding:
+    """A job that said nothing: it waits, it could not run, or its log does not come back."""
+    if not seen.ran:
+        words = explain(seen.reason)
+        sentence = f"Slice {picked.id} was not proved: its job had to wait. {words.sentence}"
+        if words.hopeless:
+            cure = "Such a job can never start: correct the slice, or what Slurm allows."
+            return error(_G, sentence, f"{cure} (Slurm: {seen.reason})")
+        return warning(_G, sentence, "Run the doctor again when it is free, or with a longer --wait.")
+    if seen.last_line:
+        cure = "See that the environment's Python is on the node under the same path, for everybody."
+        return error(_G, f"Slice {picked.id}: the job on {_node(seen)} said: {seen.last_line}", cure)
+    where = "left an empty log" if seen.has_log else "left no log that can be seen here"
+    cure = "Homes must be the same on this machine and the nodes; try the doctor as an ordinary account."
+    return error(_G, f"Slice {picked.id}: the job ran on {_node(seen)} and {where}.", cure)
+
+
+def proof(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """Whether the job could open its own devices and no others, and its memory is limited."""
+    ran = seen.answers.get("proof")
+    if not isinstance(ran, dict):
+        cure = "Look at the node's slurmd log; the job was ended before it had answered."
+        yield error(_G, f"Slice {picked.id}: the job on {_node(seen)} ended without its proof.", cure)
+        return
+    try:
+        said = dict(json.loads(ran["out"]))
+        sentence, exclusive, limit = str(said["sentence"]), bool(said["exclusive"]), said["memory_limit"]
+    except (ValueError, KeyError, TypeError):
+        cure = f"Install skiva[notebook] into environment {site.environment[0].id}."
+        words = str(ran.get("error", "")).strip().rpartition("\n")[2] or f"status {ran.get('status')}"
+        yield error(_G, f"Slice {picked.id}: the proof does not run on {_node(seen)}: {words}", cure)
+        return
+    if picked.isolation == "exclusive" and site.cluster.fenced and not exclusive:
+        cure = "See ConstrainDevices in cgroup.conf, File= in gres.conf, and devices in [cluster]."
+        yield error(_G, f"Slice {picked.id} on {_node(seen)}: {sentence}", cure)
+    else:
+        yield ok(_G, sentence)
+    yield from _memory(site, picked, limit)
+
+
+def _memory(site: Site, picked: Slice, limit: object) -> Iterator[Finding]:
+    if not site.cluster.fenced:
+        return
+    if not isinstance(limit, int):
+        cure = "Set ConstrainRAMSpace=yes in cgroup.conf on every node."
+        yield warning(_G, f"Slice {picked.id}: nothing limits the memory of a session.", cure)
+    elif limit > picked.memory_mb * 1024 * 1024 * 1.1:
+        cure = "See AllowedRAMSpace in cgroup.conf, and DefMemPerNode in slurm.conf."
+        sentence = f"Slice {picked.id} has {picked.memory_mb} MB, the node allows {limit // 1024**2} MB."
+        yield warning(_G, sentence, cure)
+    else:
+        yield ok(_G, f"Memory ends at {limit // 1024**2} MB.")
+
+
+def environments(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """Whether each environment's Python runs on the node and has what a session needs."""
+    for environment in site.environment:
+        said = seen.environments.get(environment.id)
+        if said is None or said.get("status") == 0:
+            continue
+        words = str(said.get("error", "")).strip().rpartition("\n")[2] or f"status {said['status']}"
+        cure = f"Install it with skiva[notebook] at {environment.python} on every node of {picked.partition}."
+        yield error(_G, f"Environment {environment.id} does not work on {_node(seen)}: {words}.", cure)
+
+
+def network(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """Whether the node reaches the hub, and this machine the node."""
+    if isinstance(seen.answers.get("hub"), dict):
+        yield hub_answer(_G, f"node {_node(seen)}", site.hub.api_url, seen.answers["hub"])
+    low, high = site.hub.ports
+    if "no_port" in seen.answers:
+        cure = "Correct ports and bind in [hub]: servers on the nodes listen there."
+        words = f"{_node(seen)}: {seen.answers['no_port']}."
+        yield error(_G, f"Slice {picked.id}: no server could listen on {words}", cure)
+    elif seen.call:
+        cure = f"Open TCP ports {low} to {high} on the nodes for this machine; see bind in [hub]."
+        place = f"{seen.address}:{seen.answers.get('port')}"
+        yield error(_G, f"Slice {picked.id}: this machine cannot connect to {place}: {seen.call}.", cure)
+    elif seen.call == "":
+        yield ok(_G, f"This machine reaches it at {seen.address}.")
+
+
+def clock(picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """Whether the node's clock goes as this machine's does."""
+    begun = float(seen.answers["begun"])
+    skew = max(seen.submitted - begun, begun - seen.noticed, 0.0)
+    if skew < _SKEW_WARNING:
+        return
+    sentence = f"The clock of {_node(seen)} differs from this machine's by {skew:.0f} s"
+    cure = "Set both by NTP (chrony, timesyncd): munge refuses what is more than 5 minutes off."
+    if skew >= _SKEW_ERROR:
+        yield error(_G, f"{sentence}.", cure)
+    else:
+        yield warning(_G, f"{sentence} (seen on slice {picked.id}).", cure)
+
+
+def _node(seen: Seen) -> str:
+    return str(seen.answers.get("node") or seen.node or seen.answers.get("host") or "its node")
