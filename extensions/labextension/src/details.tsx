@@ -6,7 +6,7 @@ import React from 'react';
 import { CommandIDs } from './commands';
 import type { Session } from './session';
 import type { IGpu, IStatus } from './status';
-import { clockTime, extendLabel, isolationWords, memoryWords, shortTime } from './words';
+import { clockTime, extendLabel, isolationWords, memoryWords, timeWords } from './words';
 
 function gpuLine(gpu: IGpu): string {
   const parts = [
@@ -25,7 +25,7 @@ function rows(status: IStatus, session: Session): [string, string][] {
     ['Isolation', isolationWords(status.isolation, status.simulated)],
     ['Environment', status.environment],
     ['Job', `${status.job_id} on ${status.node}`],
-    ['Time left', left === null ? 'no time limit' : shortTime(left)],
+    ['Time left', timeWords(left) || 'no time limit'],
     ['Ends at', ends ? clockTime(ends) : ''],
     ['Memory', memory],
     ['GPU', answers ? gpus : ''],

@@ -9,7 +9,6 @@ import { OpenDocuments } from './documents';
 import { EndNotice } from './ended';
 import { SessionItem } from './item';
 import { ISession, Session } from './session';
-import { liveRegion } from './speech';
 import { Warnings } from './warnings';
 
 const IOpenDocuments = new Token<OpenDocuments>('@skiva/lab:IOpenDocuments', 'The open documents.');
@@ -64,7 +63,7 @@ const warnings: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [ISession, IOpenDocuments],
   activate: (app: JupyterFrontEnd, session: Session, documents: OpenDocuments) => {
-    new Warnings(session, documents, app.commands, liveRegion());
+    new Warnings(session, documents, app.commands);
     new EndNotice(session, documents, hubPage('spawn'));
   }
 };

@@ -7,7 +7,7 @@ import { Details } from './details';
 import { sliceIcon } from './icon';
 import type { Session } from './session';
 import type { IGpu, IStatus } from './status';
-import { clockTime, isolationWords, longTime, memoryWords, shortTime } from './words';
+import { clockTime, isolationWords, longTime, memoryWords, timeWords } from './words';
 
 const SOON = 10 * 60;
 const VERY_SOON = 2 * 60;
@@ -84,17 +84,14 @@ export class SessionItem extends VDomRenderer<Session> {
     if (!status) {
       return null;
     }
+    const gpu = answers ? gpuWords(status.gpus) : '';
     const parts = [
-      <span key="title">{status.title}</span>,
-      left !== null && (
-        <span key="time" className={`skiva-Time${urgency(left)}`}>
-          {shortTime(left)}
-        </span>
-      ),
-      !answers && <span key="answer">no answer</span>,
-      answers && status.memory && <MemoryBar key="memory" {...status.memory} />,
-      answers && <span key="gpu">{gpuWords(status.gpus)}</span>
-    ];
+      status.title,
+      left !== null && <span className={`skiva-Time${urgency(left)}`}>{timeWords(left)}</span>,
+      !answers && 'no answer',
+      answers && status.memory && <MemoryBar {...status.memory} />,
+      gpu
+    ].filter(Boolean);
     return (
       <button
         type="button"
@@ -105,7 +102,11 @@ export class SessionItem extends VDomRenderer<Session> {
         onClick={() => this._toggle()}
       >
         <sliceIcon.react tag="span" className="skiva-Icon" height="16px" width="16px" />
-        {parts.filter(Boolean)}
+        {parts.map((part, index) => (
+          <span key={index} className="skiva-Part">
+            {part}
+          </span>
+        ))}
       </button>
     );
   }

@@ -6,7 +6,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 
 import { now, pollInterval, secondsLeft, type IMark } from './countdown';
 import { extendSession, NoSession, readStatus, type IStatus } from './status';
-import { shortTime } from './words';
+import { timeWords } from './words';
 
 /** The session that this JupyterLab runs in. */
 export const ISession = new Token<Session>('@skiva/lab:ISession', 'The session that JupyterLab runs in.');
@@ -121,17 +121,14 @@ export class Session extends VDomModel {
     if (this._status === null) {
       return;
     }
-    const left = this.left;
-    const shown = left === null ? '' : shortTime(left);
-    if (shown !== this._shown) {
+    if (timeWords(this.left) !== this._shown) {
       this._show();
     }
     this._ticked.emit();
   }
 
   private _show(): void {
-    const left = this.left;
-    this._shown = left === null ? '' : shortTime(left);
+    this._shown = timeWords(this.left);
     this.stateChanged.emit();
   }
 

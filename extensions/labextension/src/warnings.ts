@@ -10,16 +10,18 @@ import { aboutMinutes, clockTime, extendLabel, fitted, savedWords } from './word
 /** Seconds between two saves while the end is near. */
 const SAVE_EVERY = 20;
 
+/** Milliseconds that a warning waits for the saving, so that it can say at once what was saved. */
+const QUICK = 1000;
+
 /** A signal that came this close to a threshold speaks for it. */
 const SAME = 60;
 
 /** Warns before the session ends, once for each threshold, and saves when the end is near. */
 export class Warnings {
-  constructor(session: Session, documents: OpenDocuments, commands: CommandRegistry, speak: (text: string) => void) {
+  constructor(session: Session, documents: OpenDocuments, commands: CommandRegistry) {
     this._session = session;
     this._documents = documents;
     this._commands = commands;
-    this._speak = speak;
     session.ticked.connect(this._onTick, this);
     session.stateChanged.connect(this._onState, this);
   }
@@ -81,17 +83,26 @@ export class Warnings {
 
   private async _warn(message: string, save: boolean): Promise<void> {
     this._dismiss();
-    this._speak(message);
-    const actions = this._actions();
-    const text = save ? `${message} Saving…` : message;
-    const id = Notification.emit(fitted(text), 'warning', { autoClose: false, actions });
-    this._shown = id;
-    if (save) {
-      this._savedAt = Date.now();
-      const saved = savedWords(await this._documents.saveAll());
-      this._speak(saved);
-      Notification.update({ id, message: fitted(`${message} ${saved}`), type: 'warning', autoClose: false, actions });
+    if (!save) {
+      this._show(message);
+      return;
     }
+    this._savedAt = Date.now();
+    const saving = this._documents.saveAll().then(savedWords);
+    const soon = await Promise.race([saving, new Promise<null>(resolve => setTimeout(resolve, QUICK, null))]);
+    this._show(`${message} ${soon ?? 'Saving…'}`);
+    if (soon === null) {
+      const saved = await saving;
+      this._dismiss();
+      this._show(`${message} ${saved}`);
+    }
+  }
+
+  private _show(message: string): void {
+    this._shown = Notification.emit(fitted(message), 'warning', {
+      autoClose: false,
+      actions: this._actions()
+    });
   }
 
   private _actions(): Notification.IAction[] {
@@ -116,7 +127,6 @@ export class Warnings {
   private _session: Session;
   private _documents: OpenDocuments;
   private _commands: CommandRegistry;
-  private _speak: (text: string) => void;
   private _armed: readonly number[] | null = null;
   private _checking = false;
   private _signal = 0;

@@ -26,6 +26,14 @@ export function shortTime(seconds: number): string {
   return minutes ? `${minutes} min ${String(rest).padStart(2, '0')} s` : `${rest} s`;
 }
 
+/** What the status bar says of the time: nothing where there is no limit. */
+export function timeWords(left: number | null): string {
+  if (left === null) {
+    return '';
+  }
+  return left > 0 ? shortTime(left) : 'time is up';
+}
+
 /** Time left in full words, to the minute: `1 hour 12 minutes`, `less than a minute`. */
 export function longTime(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { armedAtFirst, pollInterval, secondsLeft, step } from '../lib/countdown.js';
+import { armedAtFirst, pollInterval, secondsLeft, step } from '../src/countdown.ts';
 
 const at = (steady, wall = steady) => ({ steady, wall });
 

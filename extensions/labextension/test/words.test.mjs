@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import * as words from '../lib/words.js';
+import * as words from '../src/words.ts';
 
 test('time left is short, rounded down and gets seconds near the end', () => {
   const cases = [

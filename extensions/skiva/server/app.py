@@ -18,10 +18,6 @@ WARNING_EVENT: dict[str, Any] = {
     "title": "Warning",
     "description": "Slurm sent its warning signal: the session ends soon.",
     "type": "object",
-    "properties": {
-        "seconds": {"title": "Seconds", "description": "Seconds until the end.", "type": "number"}
-    },
-    "required": ["seconds"],
 }
 """Tells open pages to ask for the status at once, hidden ones too, which otherwise do not ask."""
 
@@ -51,9 +47,10 @@ def _start_following(serverapp: Any, hub: Hub, state: SessionState) -> None:
     serverapp.web_app.settings["skiva_following"] = task
 
 
-def warn(serverapp: Any, seconds: float) -> bool:
-    """Note Slurm's warning signal: it ends the session in `seconds`. May be called from a signal handler.
+def warn(serverapp: Any, seconds: float | None = None) -> bool:
+    """Note Slurm's warning signal. May be called from a signal handler.
 
+    It announces the end in `seconds`; by default, in as many as session.json says were asked of Slurm.
     False where this extension is not loaded.
     """
     session = serverapp.web_app.settings.get("skiva")
@@ -61,9 +58,9 @@ def warn(serverapp: Any, seconds: float) -> bool:
         return False
     session.state.warned(seconds)
     # In a signal handler only this one wakes the loop.
-    serverapp.io_loop.asyncio_loop.call_soon_threadsafe(_tell_pages, serverapp, seconds)
+    serverapp.io_loop.asyncio_loop.call_soon_threadsafe(_tell_pages, serverapp)
     return True
 
 
-def _tell_pages(serverapp: Any, seconds: float) -> None:
-    serverapp.event_logger.emit(schema_id=WARNING_EVENT["$id"], data={"seconds": seconds})
+def _tell_pages(serverapp: Any) -> None:
+    serverapp.event_logger.emit(schema_id=WARNING_EVENT["$id"], data={})

@@ -11,18 +11,21 @@ from .gpus import Gpu
 from .memory import Memory
 from .session_facts import SessionFacts, read_facts
 
-_ADVANCED = 60.0
-"""Seconds by which the end must move before a warning that was given no longer holds."""
+_SLACK = 120.0
+"""Slurm's signal and its end of a job come up to a minute early or late; farther off means another cause."""
+_USUAL_WARNING = 60.0
+"""Seconds that a warning announces where nobody said how many."""
 _SETTLE = 30.0
 """Seconds after an extension in which an earlier reading of the queue may still show the old end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warn:
-    """Slurm's warning signal: when it came and how many seconds it announced."""
+    """Slurm's warning signal: when it came, what end it announced, and whether the time limit is not why."""
 
     at: float
-    seconds: float
+    ends: float
+    early: bool
 
 
 class SessionState:
@@ -75,13 +78,17 @@ class SessionState:
         self._settled = self._clock() + _SETTLE
 
     def _move(self, ends: float) -> None:
-        if self._warn and ends > self._warn.at + self._warn.seconds + _ADVANCED:
+        if self._warn and not self._warn.early and ends > self._warn.ends + _SLACK:
             self._warn = None
         self._ends = ends
 
-    def warned(self, seconds: float) -> None:
-        """Note that Slurm sent the warning signal, `seconds` before it ends the job."""
-        self._warn = Warn(self._clock(), max(0.0, seconds))
+    def warned(self, seconds: float | None = None) -> None:
+        """Note Slurm's warning signal, sent `seconds` before the end, or as long before as was asked of it."""
+        now, facts, ends = self._clock(), self.facts, self.ends
+        asked = float(facts.warn) if facts and facts.warn else _USUAL_WARNING
+        announced = asked if seconds is None else max(0.0, seconds)
+        early = ends is None or ends - now > max(asked, announced) + _SLACK
+        self._warn = Warn(now, now + announced if early or ends is None else ends, early)
 
     def status(self, memory: Memory | None, gpus: tuple[Gpu, ...] | None) -> dict[str, Any]:
         """The answer of `GET skiva/status`; `{"slice": None}` outside a session."""
@@ -109,19 +116,18 @@ class SessionState:
         }
 
     def _warning(self, now: float) -> dict[str, Any] | None:
-        if self._warn is None:
+        # A signal that somebody sent by hand ends nothing; it must not be believed for ever.
+        if self._warn is None or now > self._warn.ends + _SLACK:
             return None
-        left = max(0.0, self._warn.at + self._warn.seconds - now)
+        left = max(0.0, self._warn.ends - now)
         minutes = math.ceil(left / 60)
-        # Slurm sends the signal up to a minute early; much earlier than that, it is not the time limit.
-        early = self._ends is None or self._ends > self._warn.at + self._warn.seconds + 2 * _ADVANCED
         when = f"in about {minutes} minute{'' if minutes == 1 else 's'}" if minutes else "now"
-        cause = "it needs the node" if early else "its time limit is reached then"
+        cause = "it needs the node" if self._warn.early else "its time limit is reached then"
         return {
             "id": int(self._warn.at * 1000),
             "minutes": minutes,
             "seconds_left": round(left, 1),
-            "early": early,
+            "early": self._warn.early,
             "sentence": f"Slurm ends this session {when}: {cause}.",
         }
 
@@ -130,5 +136,6 @@ class SessionState:
         if until is not None and self._ends is not None:
             hours = min(hours, max(0.0, (until - self._ends) / 3600))
         # Less than a minute is not worth a press.
-        allowed = self.can_ask_hub and self._ends is not None and hours * 60 >= 1
+        early = self._warning(self._clock()) is not None and self._warn is not None and self._warn.early
+        allowed = self.can_ask_hub and self._ends is not None and hours * 60 >= 1 and not early
         return {"allowed": allowed, "hours": round(hours, 2), "until": until}
