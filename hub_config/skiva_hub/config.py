@@ -71,7 +71,6 @@ def _hub(c: Any, site: Site, state: HubState) -> None:
     hub.proxy_class = "traefik_file"
     c.Spawner.hub_connect_url = site.hub.api_url.removesuffix("/").removesuffix("/hub/api")
     c.Spawner.consecutive_failure_limit = 0
-    c.Spawner.cmd = []
 
 
 def _services(c: Any, site: Site, snapshot: Path, stream_port: int, keeper_token: str) -> None:

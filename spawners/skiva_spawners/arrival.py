@@ -15,11 +15,11 @@ from skiva_slurm.reasons import explain
 from skiva_slurm.sbatch import sbatch_options, script
 from skiva_slurm.states import Life
 from skiva_spawners import challenge
-from skiva_spawners.errors import ActingFailed, NotOurServer
+from skiva_spawners.errors import ActingFailed, NotOurServer, SessionFailed
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.options import Choice
 from skiva_spawners.request import job_request, server_file
-from skiva_spawners.session import Session, SessionFailed
+from skiva_spawners.session import Session
 
 _LOOK_AGAIN = 30.0
 """Seconds for which a job is looked for whose submission was not answered."""

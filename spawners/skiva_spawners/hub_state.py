@@ -5,9 +5,12 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tornado.log import app_log
+
 from skiva_hub.site import Site
 from skiva_slurm.watcher import Watcher
 from skiva_spawners.acting import Actor
+from skiva_spawners.errors import SessionFailed
 
 
 @dataclass
@@ -27,8 +30,13 @@ class HubState:
         """Run `work` although nobody awaits it; its task is kept until it ends."""
         task = asyncio.ensure_future(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (problem := task.exception()) and not isinstance(problem, SessionFailed):
+            app_log.error("Work in the background failed", exc_info=problem)
 
     def __deepcopy__(self, memo: object) -> Self:
         """Itself: JupyterHub copies its configuration, but there is only one of this."""

@@ -21,9 +21,9 @@ from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
 from skiva_slurm.tags import Tag
 from skiva_spawners import arrival
-from skiva_spawners.errors import ActingFailed
+from skiva_spawners.errors import ActingFailed, SessionFailed
 from skiva_spawners.hub_state import HubState
-from skiva_spawners.session import Session, SessionFailed
+from skiva_spawners.session import Session
 from skiva_spawners.spawner import SliceSpawner
 
 _LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}

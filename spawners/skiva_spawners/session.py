@@ -12,7 +12,6 @@ from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
 from skiva_spawners import challenge
 from skiva_spawners.errors import ActingFailed, NotOurServer
-from skiva_spawners.failure import Failure
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.record import Record
 from skiva_spawners.report import NotYet, Report, Stale
@@ -20,14 +19,6 @@ from skiva_spawners.request import tag_of
 
 _MISSING_PATIENCE = 60.0
 """Seconds for which good readings must lack a job before it counts as gone."""
-
-
-class SessionFailed(Exception):
-    """A start that came to nothing."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.sentence)
-        self.failure = failure
 
 
 class Session:

@@ -21,13 +21,13 @@ from skiva_hub.pages import form, render
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
 from skiva_spawners import arrival, progress
-from skiva_spawners.errors import BadOption, SkivaSpawnError
+from skiva_spawners.errors import BadOption, SessionFailed, SkivaSpawnError
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.options import Choice, choose
 from skiva_spawners.record import Record
 from skiva_spawners.report import Report
-from skiva_spawners.session import Session, SessionFailed
+from skiva_spawners.session import Session
 
 __all__ = ["SliceSpawner"]
 
@@ -137,9 +137,9 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
             self.session.interrupted = False
             return await arrival.until_answering(self.session)
         except SessionFailed as problem:
-            raise self._failed(problem.failure) from None
+            raise self._exception(problem.failure) from None
         except SkivaSpawnError as problem:
-            raise self._failed(Failure(str(problem), cause="helper")) from None
+            raise self._exception(Failure(str(problem), cause="helper")) from None
 
     def _session(self, record: Record) -> Session:
         base_path = url_path_join(self.user.base_url, url_escape_path(self.name), "/")
@@ -147,7 +147,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
             self.skiva, user=self.user.name, server=self.name, base_path=base_path, record=record, keep=self._keep
         )
 
-    def _failed(self, failure: Failure) -> SpawnException:
+    def _exception(self, failure: Failure) -> SpawnException:
         self.failure = failure
         metrics.count_failure(failure.cause)
         if self.session:
