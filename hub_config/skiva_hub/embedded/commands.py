@@ -125,11 +125,8 @@ def status(directory: Path, *, as_json: bool) -> int:
     if running is None or not running.supervisor.alive():
         print(json.dumps({"running": False}) if as_json else f"Nothing runs in {directory}.")
         return 3
-    told = {
-        "running": True,
-        "ready": running.ready,
-        "url": running.url,
-        "processes": running.parts,
-    }
-    print(json.dumps(told, indent=1))
+    from skiva_hub.embedded import status as reading
+
+    told = reading.report(directory, running)
+    print(json.dumps(told, indent=1) if as_json else reading.text(told))
     return 0

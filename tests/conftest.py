@@ -1,0 +1,201 @@
+"""What all suites share: a real embedded cluster, and accounts to act as."""
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+
+
+def _wait_for(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> Any:
+    """The first true answer of `condition`, asked again and again; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"{what or condition} was not so after {seconds:.0f} s")
+        time.sleep(0.05)
+    return answer
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running embedded cluster.
+
+    Attributes:
+        dir: its state directory.
+        port: of the proxy, on 127.0.0.1.
+        url: where people sign in.
+        password: of every demonstration account.
+        admin_token: for the hub's API.
+        env: what a shell needs to talk to its Slurm.
+    """
+
+    dir: Path
+    port: int
+    url: str
+    password: str
+    admin_token: str
+    env: Mapping[str, str]
+
+    def run_as(
+        self,
+        user: str,
+        argv: Sequence[str],
+        *,
+        stdin: str = "",
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as an account, in its home, with this cluster's Slurm."""
+        entry = pwd.getpwnam(user)
+        groups = os.getgrouplist(user, entry.pw_gid)
+        switch: dict[str, Any] = {}
+        if entry.pw_uid != os.geteuid():
+            switch = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+        return subprocess.run(
+            list(argv),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            cwd=entry.pw_dir,
+            env={**self.env, "HOME": entry.pw_dir, "USER": user, "LANG": "C.UTF-8", **(env or {})},
+            **switch,
+        )
+
+    def submit(self, user: str, *options: str, script: str) -> int:
+        """Hand a shell script to Slurm as an account; the job's number."""
+        done = self.run_as(user, ["/usr/bin/sbatch", "--parsable", *options], stdin=f"#!/bin/sh\n{script}\n")
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    def job_state(self, job: int) -> str:
+        """Slurm's word for a job's state."""
+        done = self.run_as("root" if os.geteuid() == 0 else _me(), ["/usr/bin/squeue", "-ht", "all", "-o", "%T", "-j", str(job)])
+        return done.stdout.strip()
+
+    def wait_state(self, job: int, *states: str, seconds: float = 20.0) -> str:
+        """Wait until a job is in one of these states."""
+        return str(
+            _wait_for(
+                lambda: (state := self.job_state(job)) in states and state,
+                seconds=seconds,
+                what=f"job {job} in {' or '.join(states)}",
+            )
+        )
+
+    def skiva(self, *arguments: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
+        """Run a command of `skiva` on this cluster's directory."""
+        return skiva(self.dir, *arguments, timeout=timeout)
+
+    def status(self) -> dict[str, Any]:
+        """What `skiva status --json` says."""
+        told: dict[str, Any] = json.loads(self.skiva("status", "--json").stdout)
+        return told
+
+    @contextmanager
+    def without(self, part: str) -> Iterator[None]:
+        """Take a part (see `status()["processes"]`) down for a while."""
+        hold = self.dir / "hold" / part
+        hold.parent.mkdir(exist_ok=True)
+        hold.touch()
+        try:
+            os.kill(self.status()["processes"][part]["pid"], 9)
+            yield
+        finally:
+            hold.unlink()
+            _wait_for(lambda: self.status()["processes"][part]["alive"], what=f"{part} is back")
+
+
+def _me() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, below those that the kernel gives out."""
+    for port in range(22_100, 32_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("every port is taken")
+
+
+def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
+    """Run `skiva COMMAND …` on a state directory, with the environment in it."""
+    command, *rest = arguments
+    return subprocess.run(
+        [str(directory / "venv/hub/bin/python"), "-I", "-m", "skiva_hub.cli", command, "--dir", str(directory), *rest],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd="/",
+    )
+
+
+def new_dir(prefix: str = "test") -> Path:
+    """A fresh state directory that has the test run's installed environments."""
+    directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    installed = os.environ.get("SKIVA_TEST_DIR")
+    if not installed:
+        pytest.fail("SKIVA_TEST_DIR is not set: run the tests with ./skiva test")
+    (directory / "venv").symlink_to(Path(installed) / "venv")
+    return directory
+
+
+def start(directory: Path, *options: str) -> Cluster:
+    """`up --detach` in a directory; fails with what it printed."""
+    port = free_port()
+    done = skiva(directory, "up", "--detach", f"--port={port}", *options)
+    assert done.returncode == 0, done.stdout + done.stderr + _logs(directory)
+    return Cluster(
+        dir=directory,
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        password=(directory / "password").read_text().strip(),
+        admin_token=(directory / "admin-token").read_text().strip(),
+        env={"PATH": "/usr/bin:/bin", "SLURM_CONF": str(directory / "slurm" / "slurm.conf")},
+    )
+
+
+def remove(directory: Path) -> None:
+    """End what runs in a directory, and everything that it wrote."""
+    done = skiva(directory, "down", "--purge")
+    shutil.rmtree(directory, ignore_errors=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _logs(directory: Path) -> str:
+    found = (f"\n== {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in sorted(directory.glob("log/*.log")))
+    return "".join(found)
+
+
+@pytest.fixture(scope="session", name="wait_for")
+def _wait_for_fixture() -> Callable[..., Any]:
+    """`wait_for(condition, seconds=…, what=…)`: the first true answer, or a failed test."""
+    return _wait_for
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One embedded cluster with its hub, for the whole session; leave it as you found it."""
+    directory = new_dir()
+    try:
+        yield start(directory)
+    finally:
+        remove(directory)
