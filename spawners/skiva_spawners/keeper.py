@@ -45,8 +45,7 @@ class Keeper:
     async def run(self) -> None:
         """Take up what an earlier hub left, then follow the queue for ever."""
         await self._until_hub_answers()
-        for user, server in self._interrupted():
-            await self._start_again(user, server)
+        self._state.background(self._take_up(self._interrupted()))
         snapshot: Snapshot | None = None
         while True:
             snapshot = await self._state.watcher.changed(snapshot)
@@ -74,20 +73,30 @@ class Keeper:
                 found.append((spawner.user.name, spawner.name))
         return found
 
-    async def _start_again(self, user: str, server: str) -> None:
+    async def _take_up(self, interrupted: list[tuple[str, str]]) -> None:
+        while interrupted:
+            interrupted = [start for start in interrupted if not await self._start_again(*start)]
+            if interrupted:
+                await asyncio.sleep(2)
+
+    async def _start_again(self, user: str, server: str) -> bool:
         """Let the hub start the server as if it had been asked to; its spawner finds the old job."""
         app_log.info("Taking up the interrupted start of %s/%s", user, server)
-        path = ("users", url_escape_path(user), "servers", url_escape_path(server))
+        place = ("servers", url_escape_path(server)) if server else ("server",)
         request = HTTPRequest(
-            url_path_join(self._app.hub.api_url, *path),
+            url_path_join(self._app.hub.api_url, "users", url_escape_path(user), *place),
             method="POST",
             body="",
             headers={"Authorization": f"token {self._token}"},
         )
         try:
             await AsyncHTTPClient().fetch(request)
-        except (OSError, HTTPError) as problem:
+        except HTTPError as problem:
             app_log.warning("The start of %s/%s was not taken up: %s", user, server, problem)
+            return 400 <= problem.code < 500
+        except OSError:
+            return False
+        return True
 
     # -- with each reading -----------------------------------------------------------------
 
@@ -160,8 +169,8 @@ class Keeper:
             for spawner in user.spawners.values()
             if getattr(spawner, "session", None) is not None and spawner.session.over
         }
-        states = self._app.db.query(orm.Spawner.state).filter(orm.Spawner.state.isnot(None))
-        kept = {(state or {}).get("session", {}).get("nonce", "") for (state,) in states}
+        states = (spawner.state or {} for spawner in self._app.db.query(orm.Spawner))
+        kept = {state.get("session", {}).get("nonce", "") for state in states}
         return kept - over
 
     async def _cancel(self, job: Job) -> None:

@@ -11,6 +11,12 @@ from skiva_spawners.errors import BadOption
 _Offer = TypeVar("_Offer", Slice, Environment)
 _Id = Annotated[str, StringConstraints(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z")]
 
+_NEEDS = {
+    "slice": "must be the id of a slice that this site offers",
+    "environment": "must be the id of an environment that this site offers",
+    "hours": "must be a number of hours above 0, such as 2 or 0.5",
+}
+
 
 class SpawnOptions(BaseModel):
     """The wish as it arrives from the form, the REST body or the hub's database."""
@@ -63,7 +69,7 @@ def _parse(wish: Mapping[str, Any]) -> SpawnOptions:
         field = ".".join(str(part) for part in first["loc"])[:60] or "options"
         if first["type"] == "extra_forbidden":
             raise BadOption(ascii(field)[1:-1], "there is no such option; there are slice, environment and hours") from None
-        raise BadOption(field, first["msg"]) from None
+        raise BadOption(field, _NEEDS.get(field, first["msg"])) from None
 
 
 def _pick(field: str, wanted: str | None, offered: tuple[_Offer, ...]) -> _Offer:

@@ -39,7 +39,7 @@ def report(api_url: str, token: str, body: dict[str, object], patience: float) -
         if time.monotonic() + wait > deadline:
             raise Unheard(f"the hub at {api_url} did not take the report for {patience:g} s: {problem}")
         time.sleep(wait * random.uniform(0.7, 1.3))
-        wait = min(wait * 1.7, 15.0)
+        wait = min(wait * 1.7, 8.0)
 
 
 def _post(url: str, token: str, body: dict[str, object]) -> None:
