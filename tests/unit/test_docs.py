@@ -1,0 +1,84 @@
+"""The manual says what is there: its commands, its links, its fields of the site file."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skiva_hub.site import Site
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+TEXTS = {page: page.read_text() for page in PAGES if "_build" not in page.parts}
+
+
+def links(text: str) -> Iterator[str]:
+    """The targets of a page's links and pictures, without those in code."""
+    plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    for match in re.finditer(r"\]\(([^)\s]+)\)", plain):
+        yield match[1]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of this page may say after the #."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    """Every link from a page to another file, and to a heading in it, finds it."""
+    broken = []
+    for link in links(TEXTS[page]):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+def test_links_to_other_sites_are_encrypted() -> None:
+    """No page sends its reader over plain http."""
+    assert not [link for text in TEXTS.values() for link in links(text) if link.startswith("http:")]
+
+
+def test_commands_exist() -> None:
+    """Every `./skiva …` that a page shows is one that the script knows."""
+    told = subprocess.run([ROOT / "skiva", "help"], capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"^  (\w+)|\| (\w+)", told, re.MULTILINE))
+    commands = {command for pair in known for command in pair if command}
+    shown = {c for text in TEXTS.values() for c in re.findall(r"\./skiva ([a-z]+)", text)}
+    assert shown
+    assert shown <= commands
+
+
+def test_fields_of_the_site_file_exist() -> None:
+    """Every `table.field` that a page names is a field of the site file."""
+    site = Site.model_json_schema()
+    tables = {
+        name: site["$defs"][reference.rpartition("/")[2]]["properties"]
+        for name, field in site["properties"].items()
+        if (reference := field.get("items", field).get("$ref"))
+    }
+    named = re.findall(rf"`({'|'.join(tables)})\.(\w+)`", "\n".join(TEXTS.values()))
+    assert named
+    assert not [f"{table}.{field}" for table, field in named if field not in tables[table]]
+
+
+def test_every_field_of_the_site_file_is_described() -> None:
+    """The reference is written from the model, so each field must say what it is."""
+    site = Site.model_json_schema()
+    plain = {n: f for n, f in site["properties"].items() if "$ref" not in f.get("items", f)}
+    fields = [(n, f) for d in site["$defs"].values() for n, f in d["properties"].items()]
+    assert [name for name, field in [*fields, *plain.items()] if not field.get("description")] == []
+
+
+def test_changelog_has_the_version() -> None:
+    """What is released, or about to be, stands on top of the changelog."""
+    first = re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] == "Unreleased" or re.match(r"\d+\.\d+\.\d+ – ", first[1])
