@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tell = _silent if given.json else _progress
     try:
         findings = asyncio.run(_examine(site, given, tell))
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; the probe jobs were cancelled.\n")
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("Interrupted; what was submitted has been cancelled.\n")
         return 130
     text = as_json(path, findings) if given.json else as_text(path, findings, colour=sys.stdout.isatty())
     sys.stdout.write(text)

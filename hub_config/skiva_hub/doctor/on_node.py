@@ -16,6 +16,19 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+_NEEDED = """
+import sys
+from importlib.util import find_spec
+needed = ("skiva.session", "jupyterlab", "jupyterhub", "jupyter_server", "ipykernel")
+def lacks(name):
+    try:
+        return find_spec(name) is None
+    except ImportError:
+        return True
+missing = [name for name in needed if lacks(name)]
+sys.exit("it lacks " + ", ".join(missing) if missing else 0)
+"""
+
 
 def ask_hub(url: str, timeout: float) -> dict[str, str]:
     """How the hub's API answers: `hub`, `other`, `refused`, `untrusted` or `unreachable`, in words too."""
@@ -111,7 +124,7 @@ def main() -> None:
     caller.start()
     say(hub=ask_hub(wanted["api_url"], 10.0))
     for name, python in wanted["environments"].items():
-        say(environment=name, **run_python(python, ["-c", "import skiva.session"], 60.0))
+        say(environment=name, **run_python(python, ["-c", _NEEDED], 60.0))
     proof = run_python(sys.executable, ["-m", "skiva.session.proof", "--json", *wanted["proof"]], 30.0)
     say(proof=proof)
     caller.join(wanted["patience"])

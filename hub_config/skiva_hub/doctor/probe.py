@@ -73,8 +73,9 @@ async def probe(site: Site, facts: Facts, *, patience: float, tell: Tell) -> lis
     watcher = Watcher(reader, idle_interval=1.0, busy_interval=1.0)
     watcher.start()
     try:
-        found = await asyncio.gather(*(_examine(site, p, watcher, patience, tell) for p in probes))
-        return [finding for findings in found for finding in findings]
+        failed = await asyncio.gather(*(_examine(site, p, watcher, patience, tell) for p in probes))
+        followed = [(p.picked, p.seen) for p, finding in zip(probes, failed, strict=True) if finding is None]
+        return [*filter(None, failed), *verdict(site, followed)]
     finally:
         await _clean_up(site, probes, reader, me.pw_name)
         await watcher.stop()
@@ -149,16 +150,19 @@ async def _submit(site: Site, probe: _Probe) -> Finding | None:
     return None
 
 
-async def _examine(site: Site, probe: _Probe, watcher: Watcher, patience: float, tell: Tell) -> list[Finding]:
+async def _examine(
+    site: Site, probe: _Probe, watcher: Watcher, patience: float, tell: Tell
+) -> Finding | None:
+    """Submit and follow one job; a finding where that failed."""
     try:
         refused = await _submit(site, probe)
         if refused:
-            return [refused]
+            return refused
         tell(f"Slice {probe.picked.id}: job {probe.job_id} submitted")
         await _follow(probe, watcher, patience, tell)
     except SlurmUnanswered as problem:
-        return [error(_G, f"Slice {probe.picked.id}: {problem}.", "See that Slurm answers, then try again.")]
-    return [*verdict(site, probe.picked, probe.seen)]
+        return error(_G, f"Slice {probe.picked.id}: {problem}.", "See that Slurm answers, then try again.")
+    return None
 
 
 async def _follow(probe: _Probe, watcher: Watcher, patience: float, tell: Tell) -> None:

@@ -1,11 +1,11 @@
 """What a probe job's answers mean. Pure."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from skiva_hub.doctor.finding import Finding, Group, Level, error, ok, warning
+from skiva_hub.doctor.finding import Finding, Group, Level, error, listed, ok, warning
 from skiva_hub.doctor.machine import hub_answer
 from skiva_hub.site import Site, Slice
 from skiva_slurm.reasons import explain
@@ -39,17 +39,21 @@ class Seen:
     """Why the job's port could not be reached from here; empty where it could."""
 
 
-def verdict(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+def verdict(site: Site, probed: Sequence[tuple[Slice, Seen]]) -> Iterator[Finding]:
+    """What was found on all slices; what all have in common is said once."""
+    for picked, seen in probed:
+        yield from of_slice(site, picked, seen)
+    spoke = [seen for _, seen in probed if "begun" in seen.answers]
+    yield from environments(site, spoke)
+    yield from hub_from_nodes(site, spoke)
+
+
+def of_slice(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
     """What was found on one slice; one good sentence where nothing is wrong."""
     if "begun" not in seen.answers:
         yield silence(picked, seen)
         return
-    found = [
-        *proof(site, picked, seen),
-        *environments(site, picked, seen),
-        *network(site, picked, seen),
-        *clock(picked, seen),
-    ]
+    found = [*proof(site, picked, seen), *way_in(site, picked, seen), *clock(picked, seen)]
     wrong = [finding for finding in found if finding.level is not Level.OK]
     yield from wrong
     if not wrong:
@@ -112,21 +116,34 @@ def _memory(site: Site, picked: Slice, limit: object) -> Iterator[Finding]:
         yield ok(_G, f"Memory ends at {limit // 1024**2} MB.")
 
 
-def environments(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
-    """Whether each environment's Python runs on the node and has what a session needs."""
+def environments(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
+    """Whether each environment's Python runs on the nodes and has what a session needs."""
     for environment in site.environment:
-        said = seen.environments.get(environment.id)
-        if said is None or said.get("status") == 0:
-            continue
-        words = str(said.get("error", "")).strip().rpartition("\n")[2] or f"status {said['status']}"
-        cure = f"Install it with skiva[notebook] at {environment.python} on every node of {picked.partition}."
-        yield error(_G, f"Environment {environment.id} does not work on {_node(seen)}: {words}.", cure)
+        failed: dict[str, list[str]] = {}
+        for seen in spoke:
+            said = seen.environments.get(environment.id, {})
+            if said.get("status", 0):
+                words = str(said.get("error", "")).strip().rpartition("\n")[2] or f"status {said['status']}"
+                failed.setdefault(words, []).append(_node(seen))
+        for words, nodes in failed.items():
+            cure = f"Install it with skiva[notebook] at {environment.python} on every node."
+            sentence = f"Environment {environment.id} does not work on {listed(nodes)}: {words}."
+            yield error(_G, sentence, cure)
 
 
-def network(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
-    """Whether the node reaches the hub, and this machine the node."""
-    if isinstance(seen.answers.get("hub"), dict):
-        yield hub_answer(_G, f"node {_node(seen)}", site.hub.api_url, seen.answers["hub"])
+def hub_from_nodes(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
+    """Whether nodes reach the hub."""
+    answers: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for seen in spoke:
+        said = seen.answers.get("hub")
+        if isinstance(said, dict):
+            answers.setdefault(tuple(sorted(said.items())), []).append(_node(seen))
+    for said, nodes in answers.items():
+        yield hub_answer(_G, listed(nodes), site.hub.api_url, dict(said))
+
+
+def way_in(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
+    """Whether this machine reaches a server on the node."""
     low, high = site.hub.ports
     if "no_port" in seen.answers:
         cure = "Correct ports and bind in [hub]: servers on the nodes listen there."
