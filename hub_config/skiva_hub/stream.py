@@ -139,16 +139,16 @@ class StreamHandler(RequestHandler):
 
     async def _still_who(self, model: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return await self._who()
+            return await self._who(fresh=True)
         except HTTPError as problem:
             # A hub that is silent says nothing about the token.
             return model if problem.status_code >= 500 else None
 
-    async def _who(self) -> dict[str, Any]:
+    async def _who(self, *, fresh: bool = False) -> dict[str, Any]:
         found = self.auth.auth_header_pat.fullmatch(self.request.headers.get("Authorization", ""))
         if not found:
             raise HTTPError(403, "Send a token of yours in the Authorization header.")
-        model = await self.auth.user_for_token(found[1], sync=False)
+        model = await self.auth.user_for_token(found[1], use_cache=not fresh, sync=False)
         if not model or model.get("kind") != "user":
             raise HTTPError(403, "This token is not known, or is no user's.")
         if not self.auth.check_scopes(self.auth.access_scopes, model):
@@ -165,9 +165,9 @@ class StreamHandler(RequestHandler):
         )
 
 
-def application(queue: Queue, auth: HubAuth, prefix: str) -> Application:
-    """The service's routes below `prefix`."""
-    shared = {"queue": queue, "auth": auth, "listeners": Counter[str]()}
+def application(queue: Queue, auth: HubAuth, prefix: str, listeners: Counter[str]) -> Application:
+    """The service's routes below `prefix`; `listeners` counts each person's connections."""
+    shared = {"queue": queue, "auth": auth, "listeners": listeners}
     return Application([(rf"{prefix.rstrip('/')}/stream", StreamHandler, shared)])
 
 
@@ -186,7 +186,7 @@ async def _serve(queue: Queue, url: str, prefix: str) -> None:
         loop.add_signal_handler(sign, ended.set)
     auth = HubAuth(cache_max_age=int(CHECK_EVERY / 2))
     where = urlsplit(url)
-    server = HTTPServer(application(queue, auth, prefix))
+    server = HTTPServer(application(queue, auth, prefix, Counter()))
     server.listen(where.port or 8085, where.hostname or "127.0.0.1")
     watching = asyncio.create_task(queue.run())
     await ended.wait()

@@ -41,7 +41,7 @@ def hours(amount: float) -> str:
 
 def memory(megabytes: int) -> str:
     """Memory in GB, or MB below one."""
-    return f"{megabytes / 1024:.3g} GB" if megabytes >= 1024 else f"{megabytes} MB"
+    return f"{round(megabytes / 1024, 1):g} GB" if megabytes >= 1024 else f"{megabytes} MB"
 
 
 def ordinal(number: int) -> str:

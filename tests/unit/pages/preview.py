@@ -186,7 +186,7 @@ def show(state: State, name: str) -> str:
     full = _shifted(samples.full(samples.pending(300), samples.pending(301)), shift)
     spawn, pending = f"/hub/spawn/{USER}", f"/hub/spawn-pending/{USER}"
     if name == "free":
-        nodes = (samples.node(mig_used=3, h100_used=1), samples.cpu_node())
+        nodes = (samples.node(mig_used=3, h100_used=1), samples.shard_node(), samples.cpu_node())
         state.snapshot = _shifted(samples.snapshot(samples.running(1), nodes=nodes), shift)
         return spawn
     if name in {"full", "stale", "notice", "error"}:

@@ -96,11 +96,24 @@ def node(
         address="127.0.0.1",
         states=frozenset(state.split("+")),
         partitions=("gpu", "staff"),
-        gres=(Gres("gpu", "1g.10gb", 7), Gres("gpu", "h100", 2), Gres("shard", "", 8)),
+        gres=(Gres("gpu", "1g.10gb", 7), Gres("gpu", "h100", 2)),
         gres_used=(Gres("gpu", "1g.10gb", mig_used), Gres("gpu", "h100", h100_used)),
         cores=64,
         memory_mb=512_000,
         reason=reason,
+    )
+
+
+def shard_node(name: str = "s1") -> Node:
+    """A node whose one GPU is cut into shares."""
+    return Node(
+        name=name,
+        address="127.0.0.1",
+        states=frozenset({"IDLE"}),
+        partitions=("gpu",),
+        gres=(Gres("gpu", "a100", 1), Gres("shard", "", 8)),
+        cores=16,
+        memory_mb=64_000,
     )
 
 
@@ -158,7 +171,7 @@ def pending(
 
 def snapshot(*jobs: Job, nodes: tuple[Node, ...] | None = None, taken: float = NOW) -> Snapshot:
     """A reading with these jobs; by default everything on its nodes is free."""
-    known = nodes if nodes is not None else (node(), cpu_node())
+    known = nodes if nodes is not None else (node(), shard_node(), cpu_node())
     return Snapshot(
         taken=taken,
         jobs=MappingProxyType({job.id: job for job in jobs}),
@@ -171,4 +184,4 @@ def full(*more: Job, taken: float = NOW) -> Snapshot:
     jobs = [running(100 + i, ends_in=1500 + 600 * i, user=f"user{i}") for i in range(7)]
     jobs += [running(200 + i, H100, ends_in=5400, user="researcher2") for i in range(2)]
     busy = node(mig_used=7, h100_used=2, state="MIXED")
-    return snapshot(*jobs, *more, nodes=(busy, cpu_node()), taken=taken)
+    return snapshot(*jobs, *more, nodes=(busy, shard_node(), cpu_node()), taken=taken)
