@@ -150,7 +150,7 @@ def test_a_helper_that_is_missing_or_weak_is_an_error(tree: Path) -> None:
         (finding,) = asyncio.run(machine.helper(site(helper=helper), "skiva-hub", None))
         assert (finding.level, words in finding.sentence) == (Level.ERROR, True), helper
     tree.chmod(0o777)
-    (finding,) = await machine.helper(site(helper=[str(tree)]), "skiva-hub", None)
+    (finding,) = asyncio.run(machine.helper(site(helper=[str(tree)]), "skiva-hub", None))
     assert "can be changed by everybody" in finding.sentence
 
 
@@ -170,7 +170,7 @@ def test_a_helper_that_is_missing_or_weak_is_an_error(tree: Path) -> None:
 def test_the_helper_is_tried(tree: Path, says: str, level: str, words: str) -> None:
     """A helper without {user} is asked as this account, and its answer is judged."""
     tree.write_text(f"#!/bin/sh\n{says}\n")
-    (finding,) = await machine.helper(site(helper=[str(tree)]), "skiva-hub", None)
+    (finding,) = asyncio.run(machine.helper(site(helper=[str(tree)]), "skiva-hub", None))
     assert (finding.level, words in finding.sentence) == (level, True), finding
 
 
