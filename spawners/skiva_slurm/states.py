@@ -118,7 +118,7 @@ NODE_STATES: dict[str, bool] = {
     "MAINTENANCE": False,
     "NOT_RESPONDING": False,
     "NO_RESPOND": False,
-    "PERFCTRS": True,
+    "PERFCTRS": False,
     "POWERING_DOWN": False,
     "POWER_DOWN": False,
     "POWER_DRAIN": False,

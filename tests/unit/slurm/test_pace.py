@@ -1,0 +1,79 @@
+"""How many requests slurmctld sees, by arithmetic on a clock of our own."""
+
+from bisect import bisect_left
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from skiva_slurm.pace import Pace
+
+PER_READING = 2  # What one reading of jobs, or of nodes, costs: see `skiva_slurm.reader.SlurmReader`.
+
+
+class Simulation:
+    """A watcher's rhythm without a watcher."""
+
+    def __init__(self, *, attention: int = 0, takes: float = 0.01) -> None:
+        self.now = 1000.0
+        self.requests: list[float] = []
+        self.pace = Pace(10.0, 1.0, lambda: self.now, lambda low, high: (low + high) / 2)
+        self.pace.attention = attention
+        self.takes = takes
+
+    def read(self, *, asked: bool, good: bool = True) -> None:
+        """Wait until a reading is due, and read."""
+        self.now += max(0.0, self.pace.seconds_until_due(asked=asked))
+        with_nodes = self.pace.begin(asked=asked)
+        self.requests += [self.now] * PER_READING * (2 if with_nodes else 1)
+        if with_nodes:
+            self.pace.nodes_read()
+        self.now += self.takes
+        if good:
+            self.pace.succeeded()
+        else:
+            self.pace.failed()
+
+    def most_in_a_minute(self) -> int:
+        """The most requests in any sixty seconds."""
+        return max(bisect_left(self.requests, at + 60) - n for n, at in enumerate(self.requests))
+
+
+def test_an_idle_hub_costs_at_most_thirty_requests_a_minute() -> None:
+    """However many servers run, the queue is read every ten seconds."""
+    idle = Simulation()
+    while idle.now < 1600:
+        idle.read(asked=False)
+    assert idle.most_in_a_minute() <= 28
+
+
+@given(st.lists(st.booleans(), min_size=300, max_size=300))
+@example([True] * 300)
+@example([False] * 100 + [True] * 200)
+def test_a_busy_hub_costs_at_most_two_hundred(asked: list[bool]) -> None:
+    """With people waiting and everybody asking at any moment, the budget holds in every minute."""
+    busy = Simulation(attention=5)
+    for one in asked:
+        busy.read(asked=one)
+    assert busy.most_in_a_minute() <= 200
+
+
+def test_a_slow_slurm_is_left_alone_half_of_the_time() -> None:
+    """When a reading takes four seconds, the next one waits as long."""
+    slow = Simulation(attention=1, takes=4.0)
+    for _ in range(5):
+        slow.read(asked=False)
+    starts = sorted(set(slow.requests))
+    assert all(later - sooner >= 8.0 for sooner, later in pairwise(starts))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_failures_double_the_pause_up_to_half_a_minute(asked: bool) -> None:
+    """Somebody who asks during an outage is answered within five seconds, nobody else hurries it."""
+    down = Simulation(attention=1)
+    pauses = []
+    for _ in range(8):
+        down.read(asked=asked, good=False)
+        pauses.append(round(down.pace.seconds_until_due(asked=asked)))
+    assert pauses == ([1, 2, 4, 5, 5, 5, 5, 5] if asked else [1, 2, 4, 8, 16, 30, 30, 30])

@@ -1,0 +1,212 @@
+"""What squeue and scontrol print, read back."""
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skiva_slurm.errors import Unreadable
+from skiva_slurm.gres import Gres
+from skiva_slurm.jobs import Node
+from skiva_slurm.parse import job_query, parse_jobs, parse_nodes
+from skiva_slurm.states import Life
+
+CORPUS = Path(__file__).parent / "corpus"
+NONCE = "NONCEnonceNONCEnonce"
+JOBS = (CORPUS / "jobs-22.05.txt").read_text()
+
+
+def squeue(rows: list[dict[str, str]], nonce: str = NONCE) -> str:
+    """What squeue prints for these jobs: each field with the ending that the query gives it."""
+    fields = [item.partition(":")[::2] for item in job_query(nonce)[-1].removeprefix("--Format=").split(",")]
+    lines = ["".join(name.upper() + end for name, end in fields)]
+    lines += ["".join(row.get(name, "N/A") + end for name, end in fields) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def nodes(name: str) -> dict[str, Node]:
+    return parse_nodes((CORPUS / f"nodes-{name}.txt").read_text())
+
+
+def test_the_query_is_fixed_but_for_its_word() -> None:
+    """Nothing but the word changes, and it is letters, which squeue cannot take for a width."""
+    one, other = job_query("a" * 24), job_query("b" * 24)
+    assert [word.replace("a" * 24, "b" * 24) for word in one] == other
+    for bad in ("", "short", "a" * 23 + "1", "a" * 23 + ",", "a" * 24 + "\n", "a" * 65):
+        with pytest.raises(ValueError, match=r"^nonce:"):
+            job_query(bad)
+
+
+def test_a_real_answer_is_read() -> None:
+    """Every job of a real queue is there, with its gres, times, exit status and reason."""
+    jobs = parse_jobs(JOBS, NONCE)
+    assert sorted(jobs) == [*range(15, 24), 26, 27, 28, *range(29, 40)]
+    holder = jobs[31]
+    assert holder.user == "root"
+    assert holder.life is Life.RUNNING
+    assert holder.nodes == ("n1",)
+    assert holder.gres == (Gres("gpu", "h100", 1), Gres("gpu", "1g.10gb", 2))
+    assert (holder.start, holder.end) == (1795295939.0, 1795297139.0)
+    assert holder.tag == "skiva:hub1:alice/:0123456789abcdef"
+    assert jobs[33].gres == (Gres("gpu", "", 2),)
+    assert jobs[35].array
+    assert jobs[35].reason.startswith("Nodes required for job are DOWN")
+    assert jobs[15].exit_code == "0:15"
+    assert jobs[39].end is None
+    assert jobs[36].start is None
+    assert not jobs[36].array
+
+
+def test_a_forged_row_in_a_comment_is_only_a_comment() -> None:
+    """The real queue held a job whose comment spells a row for job 99; there is no job 99."""
+    jobs = parse_jobs(JOBS, NONCE)
+    assert 99 not in jobs
+    assert jobs[30].user == "root"
+    assert jobs[30].tag == ""
+
+
+def test_a_tag_counts_only_when_the_comment_is_nothing_else() -> None:
+    """A tag with anything around it, or below a line break, is no tag."""
+    tag = "skiva:hub1:alice/:0123456789abcdef"
+    rows = [
+        {"jobid": "1", "comment": tag},
+        {"jobid": "2", "comment": f"x\n{tag}"},
+        {"jobid": "3", "comment": f"{tag} "},
+    ]
+    assert [job.tag for job in parse_jobs(squeue(rows), NONCE).values()] == [tag, "", ""]
+
+
+@given(
+    comment=st.text(alphabet=string.printable + "\x1f\x00\u2028NONCE", max_size=200),
+    forged=st.integers(100, 999),
+    victim=st.sampled_from(["RUNNING", "COMPLETED"]),
+)
+def test_no_comment_forges_a_row(comment: str, forged: int, victim: str) -> None:
+    """Whatever a comment holds, separators, line breaks and a guessed frame too, it stays a comment."""
+    evil = f"{comment}\x1f{NONCE[:-1]}\n{forged}\x1f{NONCE[:-1]}\x1froot\x1f{victim}" + "\x1f" * 20 + "\n"
+    rows = [{"jobid": "1", "state": "PENDING", "comment": evil}, {"jobid": "2", "state": "RUNNING"}]
+    jobs = parse_jobs(squeue(rows), NONCE)
+    assert sorted(jobs) == [1, 2]
+    assert [jobs[1].state, jobs[2].state] == ["PENDING", "RUNNING"]
+
+
+@given(cut=st.integers(0, len(JOBS) - 2))
+def test_an_answer_that_is_cut_off_is_unreadable_or_ends_at_a_row(cut: int) -> None:
+    """Wherever the connection breaks, no half row is taken for a job."""
+    try:
+        jobs = parse_jobs(JOBS[:cut], NONCE)
+    except Unreadable:
+        return
+    whole = parse_jobs(JOBS, NONCE)
+    assert all(whole[number] == job for number, job in jobs.items())
+    assert JOBS[:cut].endswith(f"\x1f{NONCE}\n")
+
+
+@given(at=st.integers(0, len(JOBS) - 1), letter=st.sampled_from("\x00X9\n\x1f"))
+def test_a_garbled_answer_never_invents_a_job(at: int, letter: str) -> None:
+    """One wrong letter makes the answer unreadable or spoils one field, and adds at most a wrong number."""
+    try:
+        jobs = parse_jobs(JOBS[:at] + letter + JOBS[at + 1 :], NONCE)
+    except Unreadable:
+        return
+    assert len(jobs) <= len(parse_jobs(JOBS, NONCE))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "slurm_load_jobs error", JOBS.replace(NONCE, "other"), "x" * 10**6]
+)
+def test_an_answer_without_its_heading_is_no_empty_queue(text: str) -> None:
+    """Nothing, an error text or another query's answer is not taken for an empty queue."""
+    with pytest.raises(Unreadable):
+        parse_jobs(text, NONCE)
+
+
+def test_an_empty_queue_is_empty() -> None:
+    """The heading alone means that there are no jobs."""
+    assert parse_jobs(squeue([]), NONCE) == {}
+
+
+def test_a_row_without_its_number_is_unreadable() -> None:
+    """A row must begin with a job's number."""
+    with pytest.raises(Unreadable):
+        parse_jobs(squeue([{"jobid": "12x"}]), NONCE)
+
+
+def test_odd_fields_leave_the_others_alone() -> None:
+    """A field in a form that we do not know is left empty; the job is still there."""
+    row = {
+        "jobid": "7",
+        "state": "BRAND_NEW",
+        "nodelist": "n[1-",
+        "starttime": "2026-01-01T00:00:00",
+        "restartcnt": "?",
+        "exit_code": "3:0",
+        "prioritylong": "x",
+    }
+    job = parse_jobs(squeue([row]), NONCE)[7]
+    assert job.life is Life.UNKNOWN
+    assert (job.nodes, job.start, job.restarts, job.priority) == ((), None, 0, 0)
+    assert job.exit_code == "3:0"
+
+
+def test_real_nodes_are_read() -> None:
+    """The nodes of a real cluster with MIG instances, whole GPUs and shards in use."""
+    node = nodes("22.05-busy")["n1"]
+    assert node.address == "127.0.0.1"
+    assert node.states == {"MIXED"}
+    assert node.partitions == ("gpu", "all")
+    assert node.gres == (Gres("gpu", "1g.10gb", 4), Gres("gpu", "h100", 2), Gres("shard", "h100", 8))
+    assert Gres("gpu", "1g.10gb", 3) in node.gres_used
+    assert node.gres_sharded == (Gres("gpu", "h100", 1),)
+    assert (node.cores, node.cores_used, node.memory_mb, node.memory_used_mb) == (8, 3, 16000, 1500)
+
+
+def test_states_and_reasons_of_real_nodes_are_read() -> None:
+    """Reservations, drains and failures show; what an operator wrote cannot pass for a state."""
+    lines = (CORPUS / "nodes-22.05-states.txt").read_text().splitlines()
+    read = [next(iter(parse_nodes(f"{line}\n").values())) for line in lines]
+    assert [node.usable for node in read] == [False, False, False, False, False, True]
+    assert read[3].states == {"IDLE", "DRAIN"}
+    assert read[3].reason.startswith("fan State=IDLE is broken")
+
+
+def test_nodes_of_later_versions_are_read() -> None:
+    """Reserved cores and memory, cloud nodes, shards by device, comments that imitate fields."""
+    hopper = nodes("23.11")["gpu01"]
+    assert hopper.address == "gpu01.example.org"
+    assert (hopper.cores, hopper.memory_mb) == (62, 1031000 - 8192)
+    assert hopper.usable
+    mig = nodes("23.11")["mig01"]
+    assert mig.gres == (Gres("gpu", "nvidia_a100_1g.10gb", 14), Gres("gpu", "nvidia_a100_3g.40gb", 4))
+    shared = nodes("24.05")["share01"]
+    assert shared.gres_used == (Gres("gpu", "h100", 1), Gres("shard", "h100", 8))
+    assert shared.gres_sharded == (Gres("gpu", "h100", 2),)
+    assert shared.states == {"MIXED"}
+    assert nodes("24.05")["cloud01"].usable
+    drained, down = nodes("25.05").values()
+    assert not drained.usable
+    assert drained.reason.startswith("gres/gpu count reported lower")
+    assert down.states == {"DOWN", "NOT_RESPONDING"}
+
+
+def test_lines_that_go_on_with_a_remark_are_passed_over() -> None:
+    """An operator's remark with a line break does not make the list unreadable."""
+    text = (CORPUS / "nodes-22.05-busy.txt").read_text() + "second line of a remark\n"
+    assert len(parse_nodes(text)) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "NodeName=n1 State=IDLE CPUTot=8", "NodeName=n1\n", "Slurm error\n", "NodeName= State=IDLE\n"],
+)
+def test_a_list_of_nodes_that_is_not_whole_is_unreadable(text: str) -> None:
+    """Nothing, half a line and error texts are not taken for a cluster without nodes."""
+    with pytest.raises(Unreadable):
+        parse_nodes(text)
+
+
+def test_a_cluster_without_nodes_says_so() -> None:
+    """Only Slurm's own words mean that there are no nodes."""
+    assert parse_nodes("No nodes in the system\n") == {}

@@ -1,0 +1,89 @@
+"""Slurm's reasons in words."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skiva_slurm.reasons import explain
+
+CORPUS = Path(__file__).parent / "corpus"
+REASONS = (CORPUS / "reasons.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_of_slurm_has_words(reason: str) -> None:
+    """No code of 22.05 to 25.11 reaches a person as a code; each is a sentence."""
+    words = explain(reason)
+    assert not words.sentence.startswith("Slurm says")
+    assert words.sentence.endswith(".")
+    assert words.sentence[0].isupper()
+    assert not words.action or words.action.endswith(".")
+    assert not words.hopeless or words.action
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence", "action"),
+    [
+        (
+            "QOSMaxGRESPerUser",
+            "You already hold as many slices as you may at once.",
+            "Stop one of your sessions, or wait until it ends.",
+        ),
+        (
+            "QOSMaxMemoryPerUser",
+            "You already hold as much memory as you may at once.",
+            "Stop one of your sessions,",
+        ),
+        ("AssocGrpGRES", "Your account already holds as many slices as it may at once.", "Wait until"),
+        ("MaxGRESPerAccount", "Your account already holds as many slices as it may at once.", "Wait until"),
+        ("AssocGrpGRESMinutes", "Your account has used up the hours that may be used.", "Choose fewer hours"),
+        ("QOSMaxJobsPerUserLimit", "You already hold as many jobs as you may at once.", "Stop one"),
+        ("AssocMaxJobsLimit", "You already hold as many jobs as you may at once.", "Stop one"),
+    ],
+)
+def test_limits_say_whose_they_are(reason: str, sentence: str, action: str) -> None:
+    """A limit's words name who has reached it, of what, and what helps."""
+    words = explain(reason)
+    assert words.sentence == sentence
+    assert words.action.startswith(action)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "BadConstraints",
+        "PartitionTimeLimit",
+        "PartitionConfig",
+        "DependencyNeverSatisfied",
+        "InvalidAccount",
+        "InvalidQOS",
+        "ReservationDeleted",
+        "QOSMaxGRESPerJob",
+        "QOSMaxWallDurationPerJobLimit",
+        "MaxMemPerLimit",
+        "JobHoldMaxRequeue",
+        "launch failed requeued held",
+        "Job's account not permitted to use this partition (gpu allows a not b)",
+    ],
+)
+def test_what_can_never_start_is_said_to_be_hopeless(reason: str) -> None:
+    """Nobody is left waiting for a job that waiting cannot help."""
+    assert explain(reason).hopeless
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "Priority", "Resources", "JobHeldAdmin", "QOSMaxGRESPerUser", "PartitionDown"]
+)
+def test_what_may_still_start_is_not(reason: str) -> None:
+    """Queues, holds and limits that pass are worth waiting for."""
+    assert not explain(reason).hopeless
+
+
+@given(st.text(max_size=600))
+def test_anything_else_is_passed_on_cleanly(reason: str) -> None:
+    """An unknown reason is one short printable sentence, never an error."""
+    words = explain(reason)
+    assert words.sentence.isprintable()
+    assert 0 < len(words.sentence) < 500

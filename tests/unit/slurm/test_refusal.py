@@ -1,0 +1,50 @@
+"""What sbatch answers."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.refusal import last_words, parse_job_id, refusal, submitted
+
+CORPUS = Path(__file__).parent / "corpus"
+ANSWERS = [line.split("\t") for line in (CORPUS / "sbatch.txt").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("kind", "stderr", "words"), ANSWERS)
+def test_a_no_is_told_from_silence(kind: str, stderr: str, words: str) -> None:
+    """Slurm's refusals become one sentence with its words; whatever may have lost an answer stays unknown."""
+    error = Refused if kind == "refused" else SlurmUnanswered
+    with pytest.raises(error) as caught:
+        submitted(1, "", stderr.replace("\\n", "\n"))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "number"),
+    [("123\n", 123), ("123;cluster\n", 123), ("A note from the site\n42\n", 42), ("7", 7)],
+)
+def test_the_number_of_the_job_is_found(stdout: str, number: int) -> None:
+    """Plain, with a cluster's name, and below a site's own message."""
+    assert submitted(0, stdout, "") == number
+
+
+@pytest.mark.parametrize(
+    "stdout", ["", "\n", "0\n", "-1\n", "Submitted batch job 5\n", "12345678901\n", "\uff15\n", "5;a b\n"]
+)
+def test_success_without_a_number_is_no_answer(stdout: str) -> None:
+    """A job may be there: it is to be looked for by its tag."""
+    assert parse_job_id(stdout) is None
+    with pytest.raises(SlurmUnanswered):
+        submitted(0, stdout, "")
+
+
+@given(st.text(max_size=2000))
+def test_any_complaint_becomes_one_printable_line(stderr: str) -> None:
+    """Control characters and floods never reach a page or a log."""
+    for text in (refusal(stderr), last_words(stderr)):
+        assert text.isprintable()
+        assert len(text) <= 700

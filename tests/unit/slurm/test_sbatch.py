@@ -1,0 +1,146 @@
+"""The command line of sbatch."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from skiva_slurm.sbatch import JobRequest, sbatch_options, script
+from skiva_slurm.tags import Tag
+
+PLAIN: dict[str, Any] = {
+    "tag": "skiva:hub1:alice/:0123456789abcdef",
+    "partition": "gpu",
+    "gres": "gpu:1g.10gb:1",
+    "cores": 2,
+    "memory_mb": 4000,
+    "minutes": 120,
+    "output": "/home/alice/.local/state/skiva/servers/x/log",
+    "chdir": "/home/alice",
+    "python": "/opt/skiva/base/bin/python",
+}
+# Every option in its place, and those that a site may leave out in brackets.
+SHAPE = re.compile(
+    r"--parsable --(?:no-)?requeue --job-name= --comment= --partition= (?:--gres= )?--nodes= --ntasks= "
+    r"--cpus-per-task= --mem= --time= --output= --chdir= --signal= --open-mode= --export="
+    r"(?: --account=)?(?: --qos=)?(?: --constraint=)?(?: --reservation=)?"
+)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}", fullmatch=True)
+paths = st.text(st.characters(codec="utf-8"), max_size=30).map("/".__add__)
+requests: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    tag=st.builds(
+        Tag, st.just("hub1"), st.text(min_size=1, max_size=20), st.text(max_size=10), st.just("a" * 8)
+    ).map(lambda tag: tag.text),
+    partition=names,
+    gres=st.none() | st.from_regex(r"(gpu|shard):([a-z0-9][a-z0-9.]{0,9}:)?[1-9]", fullmatch=True),
+    cores=st.integers(1, 4096),
+    memory_mb=st.integers(1, 10**6),
+    minutes=st.integers(1, 10**5),
+    account=st.none() | names,
+    qos=st.none() | names,
+    constraint=st.none() | names,
+    reservation=st.none() | names,
+    output=paths,
+    chdir=paths,
+    warn_seconds=st.integers(1, 65535),
+    requeue=st.booleans(),
+    python=st.from_regex(r"/[A-Za-z0-9_./+-]{1,40}", fullmatch=True),
+)
+
+
+@given(requests)
+def test_the_command_line_has_a_fixed_shape(fields: dict[str, Any]) -> None:
+    """Every accepted request is the same options in the same order, one argument each, on one line."""
+    try:
+        request = JobRequest(**fields)
+    except ValidationError as error:
+        refused = {problem["loc"][0] for problem in error.errors()}
+        assume(not refused <= {"output", "chdir"})
+        raise
+    argv = sbatch_options(request)
+    assert SHAPE.fullmatch(" ".join(re.sub("=.*", "=", argument, flags=re.DOTALL) for argument in argv))
+    assert all(argument.isprintable() for argument in argv)
+
+
+@given(requests, requests)
+def test_the_script_depends_on_nothing_but_the_python(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Whatever else differs, the same environment has the same script of three lines."""
+    for fields in (one, other):
+        fields |= {"output": "/log", "chdir": "/", "python": PLAIN["python"]}
+    scripts = {script(JobRequest(**fields)) for fields in (one, other)}
+    assert scripts == {"#!/bin/sh\ntrap '' USR1\nexec /opt/skiva/base/bin/python -I -m skiva.session\n"}
+
+
+EVIL = [
+    "a\n",
+    "a\r",
+    "\na",
+    "a\x00b",
+    "a\u2028b",
+    "a\x85b",
+    "-x",
+    "--wrap=id",
+    "a b",
+    "a,b",
+    "$(id)",
+    "`id`",
+    "a;b",
+    "",
+    "\uff14",
+]
+EVIL += ["a=b --uid=0", "a" * 65, "../x", "a|b", "a&b", "*", "'", '"', "\\"]
+
+
+@pytest.mark.parametrize(
+    "field", ["partition", "account", "qos", "constraint", "reservation", "name", "gres", "tag"]
+)
+@pytest.mark.parametrize("value", EVIL)
+def test_nothing_but_plain_names_gets_into_a_name(field: str, value: str) -> None:
+    """Line breaks, other scripts, spaces, dashes and shell letters are refused with the field's name."""
+    with pytest.raises(ValidationError) as caught:
+        JobRequest(**{**PLAIN, field: value})
+    assert caught.value.errors()[0]["loc"] == (field,)
+
+
+@pytest.mark.parametrize("field", ["output", "chdir", "python"])
+@pytest.mark.parametrize(
+    "value", ["", "log", "../log", "/a\nb", "/a\rb", "/a\x00", "/a\u2028", "/a\\b", "-/a", "/" + "a" * 2000]
+)
+def test_a_path_is_absolute_and_on_one_line(field: str, value: str) -> None:
+    """A path cannot be relative, break the line, or switch off Slurm's reading of it."""
+    with pytest.raises(ValidationError) as caught:
+        JobRequest(**{**PLAIN, field: value})
+    assert caught.value.errors()[0]["loc"] == (field,)
+
+
+@pytest.mark.parametrize("field", ["cores", "memory_mb", "minutes", "warn_seconds"])
+@pytest.mark.parametrize(
+    "value", [0, -1, 10**12, True, 1.5, float("nan"), "2", "0x10", "\uff14", [1], None, "UNLIMITED"]
+)
+def test_numbers_are_whole_and_bounded(field: str, value: object) -> None:
+    """Zero (Slurm's word for a whole node's memory), floats, booleans and texts are refused."""
+    with pytest.raises(ValidationError) as caught:
+        JobRequest(**{**PLAIN, field: value})
+    assert caught.value.errors()[0]["loc"] == (field,)
+
+
+def test_an_unknown_field_is_refused() -> None:
+    """There is no free text for options, and no way to add any."""
+    with pytest.raises(ValidationError):
+        JobRequest(**{**PLAIN, "options": "--uid=0"})
+
+
+def test_percent_signs_of_a_path_are_letters() -> None:
+    """A home directory with a % in its name does not send the log elsewhere."""
+    request = JobRequest(**{**PLAIN, "output": "/home/50%j/log"})
+    assert "--output=/home/50%%j/log" in sbatch_options(request)
+
+
+@pytest.mark.parametrize(("minutes", "warn"), [(120, 120), (4, 120), (3, 90), (1, 30)])
+def test_the_warning_comes_late_enough_to_mean_something(minutes: int, warn: int) -> None:
+    """In a short session the warning waits for half of it to be over."""
+    assert f"--signal=B:USR1@{warn}" in sbatch_options(JobRequest(**{**PLAIN, "minutes": minutes}))

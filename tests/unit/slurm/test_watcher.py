@@ -1,0 +1,340 @@
+"""The one reader of the queue."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+
+import pytest
+from tests.fakes.slurm import FakeReader, no_answer
+from tests.fakes.waiting import until
+
+from skiva_slurm.errors import SlurmUnanswered
+from skiva_slurm.jobs import Job, Node, Snapshot
+from skiva_slurm.watcher import Watcher
+
+NODE = Node("n1", "10.0.0.1", frozenset({"IDLE"}))
+
+
+def job(number: int = 1, state: str = "RUNNING") -> Job:
+    return Job(number, "alice", state, nodes=("n1",))
+
+
+class Clock:
+    """A clock that a test can put forward; it runs by itself too."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return asyncio.get_running_loop().time() + self.ahead
+
+
+@asynccontextmanager
+async def watching(
+    reader: FakeReader, *, idle: float = 0.02, busy: float = 0.02, stuck_after: float = 60.0
+) -> AsyncIterator[tuple[Watcher, Clock]]:
+    clock = Clock()
+    watcher = Watcher(reader, idle_interval=idle, busy_interval=busy, stuck_after=stuck_after, clock=clock)
+    watcher.start()
+    try:
+        yield watcher, clock
+    finally:
+        await watcher.stop()
+
+
+async def readings(watcher: Watcher, more: int) -> None:
+    """Wait for so many more good readings."""
+    wanted = watcher.readings + more
+    await until(lambda: watcher.readings >= wanted)
+
+
+async def test_nothing_is_known_before_the_first_reading() -> None:
+    """Until Slurm has answered once there is no picture; the barrier says so, and no queue is empty."""
+    reader = FakeReader([job()], [NODE])
+    reader.hang()
+    async with watching(reader) as (watcher, _):
+        assert not await watcher.loaded(0.05)
+        assert watcher.age == float("inf")
+        reader.release()
+        assert await watcher.loaded(5)
+        first = await watcher.changed(None)
+        assert first.jobs[1].state == "RUNNING"
+        assert first.nodes["n1"].address == "10.0.0.1"
+        assert watcher.age < 5
+
+
+async def test_a_snapshot_cannot_be_changed() -> None:
+    """What one consumer gets, no other can spoil."""
+    async with watching(FakeReader([job()], [NODE])) as (watcher, _):
+        await watcher.loaded(5)
+        assert watcher.snapshot is not None
+        with pytest.raises(TypeError):
+            watcher.snapshot.jobs[2] = job(2)  # type: ignore[index]
+
+
+async def test_concurrent_callers_share_one_reading_that_starts_after_their_call() -> None:
+    """A reading under way when somebody asks is too old for them; all who wait share the next."""
+    reader = FakeReader([job(1, "PENDING")], [NODE])
+    async with watching(reader, idle=60) as (watcher, _):
+        await watcher.loaded(5)
+        reader.hang()
+        early = asyncio.create_task(watcher.refresh())
+        await until(lambda: reader.job_readings == 2)
+        reader.set_state(1, "RUNNING")
+        late = [asyncio.create_task(watcher.refresh()) for _ in range(50)]
+        await asyncio.sleep(0)
+        reader.release()
+        assert (await early).jobs[1].state == "PENDING"
+        seen = await asyncio.gather(*late)
+        assert {snapshot.jobs[1].state for snapshot in seen} == {"RUNNING"}
+        assert len({id(snapshot) for snapshot in seen}) == 1
+        assert reader.job_readings == 3
+
+
+async def test_queries_never_run_at_once() -> None:
+    """However many ask, and whatever attention there is, Slurm sees one query at a time."""
+    reader = FakeReader([job()], [NODE])
+    reader.delay = 0.005
+    async with watching(reader, idle=0.001, busy=0.001) as (watcher, _):
+        with watcher.attention():
+            for _ in range(10):
+                await asyncio.gather(*(watcher.refresh() for _ in range(20)))
+    assert reader.most_at_once == 1
+
+
+async def test_a_caller_who_gives_up_leaves_the_others_their_reading() -> None:
+    """Cancelling one refresh does not cancel the reading that others share."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60) as (watcher, _):
+        await watcher.loaded(5)
+        reader.hang()
+        one, other = (asyncio.create_task(watcher.refresh()) for _ in range(2))
+        await until(lambda: reader.job_readings == 2)
+        one.cancel()
+        with suppress(asyncio.CancelledError):
+            await one
+        reader.release()
+        assert (await other).jobs
+
+
+@pytest.mark.parametrize("failure", [no_answer(), KeyError("a mistake of ours")])
+async def test_silence_removes_no_job(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """While Slurm fails, and even when our own code does, the last good picture stays, with the trouble."""
+    caplog.set_level(logging.CRITICAL)
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader) as (watcher, clock):
+        await watcher.loaded(5)
+        reader.fail = failure
+        with pytest.raises(SlurmUnanswered):
+            await watcher.refresh()
+        before = watcher.snapshot
+        assert before is not None
+        assert 1 in before.jobs
+        assert watcher.trouble
+        clock.ahead += 600
+        assert watcher.age >= 600
+        assert watcher.missing_since(1) is None
+        assert watcher.seen_ended(1) is None
+        reader.fail = None
+        clock.ahead += 60
+        await watcher.refresh()
+        assert watcher.trouble == ""
+        assert watcher.failures >= 1
+
+
+async def test_a_job_is_missing_after_two_good_readings_without_it() -> None:
+    """One reading that lacks a job says nothing yet; failed readings do not count; coming back clears it."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60) as (watcher, clock):
+        await watcher.loaded(5)
+        reader.lost.add(1)
+        await watcher.refresh()
+        first_absence = clock()
+        assert watcher.missing_since(1) is None
+        reader.fail = no_answer()
+        with pytest.raises(SlurmUnanswered):
+            await watcher.refresh()
+        assert watcher.missing_since(1) is None
+        reader.fail = None
+        clock.ahead += 100
+        await watcher.refresh()
+        since = watcher.missing_since(1)
+        assert since is not None
+        assert since <= first_absence
+        reader.lost.clear()
+        await watcher.refresh()
+        assert watcher.missing_since(1) is None
+
+
+async def test_a_job_that_was_never_seen_is_missing_only_from_when_it_was_asked_for() -> None:
+    """A job just queued may be younger than the picture: readings before the question do not count."""
+    reader = FakeReader([], [NODE])
+    async with watching(reader, idle=60) as (watcher, _):
+        await watcher.loaded(5)
+        await watcher.refresh()
+        assert watcher.missing_since(7) is None
+        await watcher.refresh()
+        assert watcher.missing_since(7) is None
+        await watcher.refresh()
+        assert watcher.missing_since(7) is not None
+        reader.put(job(7))
+        await watcher.refresh()
+        assert watcher.missing_since(7) is None
+
+
+async def test_an_end_that_was_seen_is_remembered_for_an_hour() -> None:
+    """After slurmctld has forgotten a job, how it ended is still known for an hour."""
+    reader = FakeReader([job(1), job(2)], [NODE])
+    async with watching(reader, idle=60) as (watcher, clock):
+        await watcher.loaded(5)
+        assert watcher.seen_ended(1) is None
+        reader.set_state(1, "TIMEOUT")
+        await watcher.refresh()
+        del reader.all_jobs[1]
+        clock.ahead += 3000
+        await watcher.refresh()
+        ended = watcher.seen_ended(1)
+        assert ended is not None
+        assert ended.state == "TIMEOUT"
+        clock.ahead += 1000
+        await watcher.refresh()
+        assert watcher.seen_ended(1) is None
+        assert watcher.seen_ended(2) is None
+
+
+async def test_a_job_that_is_requeued_after_its_end_lives_again() -> None:
+    """PREEMPTED, then PENDING under the same number: the end no longer counts."""
+    reader = FakeReader([job(1, "PREEMPTED")], [NODE])
+    async with watching(reader, idle=60) as (watcher, _):
+        await watcher.loaded(5)
+        assert watcher.seen_ended(1) is not None
+        reader.set_state(1, "PENDING")
+        await watcher.refresh()
+        assert watcher.seen_ended(1) is None
+
+
+async def test_failures_are_followed_by_longer_and_longer_pauses() -> None:
+    """A Slurm that does not answer is asked less and less often, at most every 30 seconds."""
+    reader = FakeReader()
+    reader.fail = no_answer()
+    async with watching(reader, idle=0.001, busy=0.001) as (watcher, _):
+        pauses = []
+        for failures in range(1, 9):
+            await until(lambda wanted=failures: watcher.failures >= wanted)  # type: ignore[misc]
+            pauses.append(watcher._pace.seconds_until_due(asked=False))
+            watcher._clock.ahead += 31  # type: ignore[attr-defined]
+            watcher._wake.set()
+        assert 0.5 < pauses[0] < 1.5
+        assert all(later > sooner for sooner, later in pairwise(pauses[:5]))
+        assert all(20 < pause <= 30 for pause in pauses[6:])
+        assert watcher._pace.seconds_until_due(asked=True) <= 5
+        assert watcher.readings == 0
+
+
+async def test_attention_quickens_the_readings_and_its_end_calms_them() -> None:
+    """While somebody waits the queue is read at the busy interval, the nodes less often, then idly again."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60, busy=0.01) as (watcher, _):
+        await watcher.loaded(5)
+        with watcher.attention(), watcher.attention():
+            await readings(watcher, 10)
+            assert reader.node_readings == 1
+        assert watcher._pace.seconds_until_due(asked=False) > 30
+
+
+async def test_a_storm_of_requests_is_bounded() -> None:
+    """After a burst, requests wait for the busy interval, so that Slurm sees no more than the budget."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60, busy=60) as (watcher, _):
+        await watcher.loaded(5)
+        for _ in range(8):
+            await watcher.refresh()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await watcher.refresh()
+        assert reader.job_readings <= 10
+
+
+async def test_a_reading_that_hangs_is_given_up_and_reading_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The watchdog ends a reading that never ends, tells who waits for it, and starts again."""
+    caplog.set_level(logging.CRITICAL)
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=0.01, stuck_after=0.2) as (watcher, _):
+        await watcher.loaded(5)
+        reader.hang()
+        with pytest.raises(SlurmUnanswered):
+            await watcher.refresh()
+        assert watcher.snapshot is not None
+        assert 1 in watcher.snapshot.jobs
+        reader.release()
+        await readings(watcher, 1)
+        assert watcher.restarts >= 1
+        assert watcher.trouble == ""
+        assert reader.most_at_once == 1
+
+
+async def test_a_loop_that_died_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Even if the loop itself is ended, reading goes on."""
+    caplog.set_level(logging.CRITICAL)
+    async with watching(FakeReader([job()], [NODE]), idle=0.01, stuck_after=0.2) as (watcher, _):
+        await watcher.loaded(5)
+        assert watcher._loop is not None
+        watcher._loop.cancel()
+        await until(lambda: watcher.restarts == 1)
+        await readings(watcher, 1)
+
+
+async def test_consumers_are_told_of_each_reading_and_one_that_fails_harms_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Listeners and waiters get every new picture; a listener's error is its own."""
+    caplog.set_level(logging.CRITICAL)
+    seen: list[Snapshot] = []
+
+    def bad(_: Snapshot) -> None:
+        raise RuntimeError("not my day")
+
+    async with watching(FakeReader([job()], [NODE])) as (watcher, _):
+        watcher.on_snapshot(bad)
+        forget = watcher.on_snapshot(seen.append)
+        first = await watcher.changed(None)
+        second = await watcher.changed(first)
+        assert second is not first
+        forget()
+        count = len(seen)
+        await readings(watcher, 2)
+        assert count >= 2
+        assert len(seen) == count
+
+
+async def test_stopping_leaves_nobody_waiting() -> None:
+    """Who waits for a reading when the watcher stops is told so; asking afterwards is a mistake."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60) as (watcher, _):
+        await watcher.loaded(5)
+        reader.hang()
+        first = asyncio.create_task(watcher.refresh())
+        await until(lambda: reader.job_readings == 2)
+        second = asyncio.create_task(watcher.refresh())
+        await asyncio.sleep(0)
+        await watcher.stop()
+        for waiting in (first, second):
+            with pytest.raises(SlurmUnanswered):
+                await waiting
+        with pytest.raises(RuntimeError):
+            await watcher.refresh()
+
+
+async def test_an_old_picture_is_called_old() -> None:
+    """Without any failure, a picture that has not been renewed for minutes is trouble."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60) as (watcher, clock):
+        await watcher.loaded(5)
+        assert watcher.trouble == ""
+        reader.hang()
+        clock.ahead += 300
+        assert "has not been read for 300 seconds" in watcher.trouble
