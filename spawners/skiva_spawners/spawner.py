@@ -107,7 +107,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         try:
             return choose(self.user_options or {}, self.skiva.site, self.user.name, self.groups)
         except BadOption as problem:
-            raise SpawnException(str(problem), reason="option", status_code=400) from None
+            raise _told(str(problem), "option") from None
 
     # -- the life of a session -------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         metrics.count_failure(failure.cause)
         if self.session:
             self.session.over = True
-        return SpawnException(f"{failure.sentence} {failure.action}".strip(), reason=failure.cause, status_code=400)
+        return _told(f"{failure.sentence} {failure.action}".strip(), failure.cause)
 
     def _private_environment(self) -> dict[str, str]:
         env: dict[str, str] = self.get_env()
@@ -265,6 +265,13 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         self.will_resume = False
 
 
+def _told(sentence: str, reason: str) -> SpawnException:
+    """A refusal of which the pages and the API show the sentence alone."""
+    refusal = SpawnException(sentence, reason=reason, status_code=400)
+    refusal.jupyterhub_message = sentence
+    return refusal
+
+
 def _options_form(spawner: SliceSpawner) -> str:
     state = spawner.skiva
     query = {
@@ -286,7 +293,7 @@ def _options_from_form(formdata: Mapping[str, list[str]]) -> dict[str, Any]:
     try:
         return form.from_form(formdata)
     except ValueError as problem:
-        raise SpawnException(str(problem), reason="option", status_code=400) from None
+        raise _told(str(problem), "option") from None
 
 
 def _check_options(spawner: SliceSpawner, user_options: Mapping[str, Any]) -> None:
