@@ -6,8 +6,8 @@ from collections.abc import Callable
 __all__ = ["Pace"]
 
 _NODES_INTERVAL = 5.0
-_BURST = 8.0
-_REFILL = 1 / 3
+_BURST = 6.0
+_REFILL = 1 / 6
 _FIRST_RETRY = 1.0
 _LAST_RETRY = 30.0
 _ASKED_RETRY = 5.0
@@ -16,7 +16,7 @@ _ASKED_RETRY = 5.0
 class Pace:
     """The rhythm of readings: idle, busy, on request, and after failures.
 
-    Requests are granted at once up to a burst of 8, refilled by 20 a minute; beyond that they wait for the
+    Requests are granted at once up to a burst of 6, refilled by 10 a minute; beyond that they wait for the
     busy interval. After failures the interval doubles up to 30 s, shaken by a quarter so that several hubs
     do not knock at the same time; somebody who asks waits at most 5 s of it. A reading never takes up more
     than half of the time.

@@ -6,7 +6,7 @@ to have ended, or by being absent from several good readings.
 
 The cost for slurmctld, at two requests for the jobs and two for the nodes (see `SlurmReader`): 24 requests
 a minute when idle; while somebody pays attention 120 for the jobs and 24 for the nodes; with `refresh`
-called as often as anybody likes never more than 200.
+called as often as anybody likes never more than 180.
 """
 
 import asyncio

@@ -51,12 +51,12 @@ def test_an_idle_hub_costs_at_most_thirty_requests_a_minute() -> None:
 @given(st.lists(st.booleans(), min_size=300, max_size=300))
 @example([True] * 300)
 @example([False] * 100 + [True] * 200)
-def test_a_busy_hub_costs_at_most_two_hundred(asked: list[bool]) -> None:
+def test_a_busy_hub_stays_below_two_hundred(asked: list[bool]) -> None:
     """With people waiting and everybody asking at any moment, the budget holds in every minute."""
     busy = Simulation(attention=5)
     for one in asked:
         busy.read(asked=one)
-    assert busy.most_in_a_minute() <= 200
+    assert busy.most_in_a_minute() <= 180
 
 
 def test_a_slow_slurm_is_left_alone_half_of_the_time() -> None:

@@ -249,7 +249,7 @@ async def test_a_storm_of_requests_is_bounded() -> None:
     reader = FakeReader([job()], [NODE])
     async with watching(reader, idle=60, busy=60) as (watcher, _):
         await watcher.loaded(5)
-        for _ in range(8):
+        for _ in range(6):
             await watcher.refresh()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
