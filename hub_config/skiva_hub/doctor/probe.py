@@ -34,6 +34,8 @@ _ANSWER_SECONDS = 120.0
 """How long a job that runs may take for its answers."""
 _LOG_SECONDS = 15.0
 """How long a shared file system may take to show the log of a job that ended."""
+_LAST_SECONDS = 3.0
+"""How long it may take to show the end of a log that it has shown in part."""
 _LOG_LIMIT = 1 << 20
 
 Tell = Callable[[str], None]
@@ -205,7 +207,7 @@ def _look(probe: _Probe, job: Job | None, deadline: float, tell: Tell) -> float:
         return now + _ANSWER_SECONDS
     if life is Life.ENDED and not seen.over:
         seen.ran = seen.over = True
-        return now + _LOG_SECONDS
+        return now + (_LAST_SECONDS if seen.has_log else _LOG_SECONDS)
     return deadline
 
 
