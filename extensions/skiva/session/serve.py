@@ -21,7 +21,9 @@ def serve(listener: socket.socket, key: str) -> None:
     # The report has already told that the hub is there; asking again would only cost a start.
     JupyterHubSingleUser.check_hub_version = _nothing
     sys.argv = ["skiva-session"]
-    server = JupyterHubSingleUser.initialize_server(argv=_arguments())
+    server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults())
+    # The check asks a node program whether extensions must be compiled; here none ever must.
+    server.web_app.settings["page_config_data"].update(buildCheck=False, buildAvailable=False)
     _answer_challenges(server, key)
     _warn_on_signal(server)
     _stay_awake_while_busy(server)
@@ -29,16 +31,22 @@ def serve(listener: socket.socket, key: str) -> None:
 
 
 def _arguments() -> list[str]:
-    settings: dict[str, Any] = {
+    """What no configuration file may change."""
+    settings = {
         "ServerApp.root_dir": os.path.expanduser("~"),
         "ServerApp.allow_unauthenticated_access": False,
         "ServerApp.default_url": "/lab",
         "KernelManager.transport": "ipc",
-        "LabApp.check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
-        "LabApp.news_url": None,
-        "LabApp.extension_manager": "readonly",
     }
     return [f"--{name}={value}" for name, value in settings.items()]
+
+
+def _defaults() -> Any:
+    """What an operator's configuration may change: no questions to users, no news from outside."""
+    from traitlets.config import Config
+
+    never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    return Config(LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"})
 
 
 async def _nothing(*_: object) -> None:
