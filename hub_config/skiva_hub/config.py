@@ -19,6 +19,8 @@ from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 
 _STREAM_SCOPE = "access:services!service=skiva"
+# The stream shows the slices that the server's owner may use, which depends on their groups.
+_SERVER_SCOPES = ["users:activity!user", "access:servers!server", "read:users:groups!user", _STREAM_SCOPE]
 
 
 def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -> HubState:
@@ -86,7 +88,7 @@ def _services(c: Any, site: Site, snapshot: Path, stream_port: int, keeper_token
     ]
     roles: list[dict[str, Any]] = [
         {"name": "user", "scopes": ["self", _STREAM_SCOPE]},
-        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", _STREAM_SCOPE]},
+        {"name": "server", "scopes": _SERVER_SCOPES},
         {"name": "skiva-keeper", "scopes": ["servers"], "services": ["skiva-keeper"]},
     ]
     if site.idle.minutes:

@@ -87,7 +87,8 @@ async def test_a_slice_is_chosen_and_started_by_keyboard_alone(browser: Browser)
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{browser.url}/hub/spawn-pending/{preview.USER}")
     posted = browser.state.posted
-    assert posted == {"slice": ["1g.10gb"], "environment": ["base"], "hours": ["1.5"]}
+    wish = {"slice": ["1g.10gb"], "environment": ["base"], "hours": ["1.5"]}
+    assert posted == {"_xsrf": ["xsrf"], **wish}
 
 
 async def test_the_numbers_on_the_cards_are_live(browser: Browser) -> None:
@@ -121,6 +122,8 @@ async def test_a_link_only_fills_in_the_form(browser: Browser) -> None:
     await expect(page.get_by_role("radio", name="PyTorch")).to_be_checked()
     await expect(page.get_by_label("Hours")).to_have_value("3")
     assert browser.state.posted is None
+    await page.get_by_role("button", name="Start").click()
+    await expect(page).to_have_url(f"{browser.url}/hub/spawn-pending/{preview.USER}")
 
 
 async def test_the_hours_are_bounded_by_the_slice(browser: Browser) -> None:
