@@ -1,0 +1,180 @@
+"""The Slurm layer against a real Slurm."""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.jobs import Job, Node
+from skiva_slurm.parse import NODE_QUERY, job_query
+from skiva_slurm.reader import SlurmReader
+from skiva_slurm.refusal import submitted
+from skiva_slurm.sbatch import JobRequest, sbatch_options, script
+from skiva_slurm.states import Life
+from skiva_slurm.tags import Tag
+from skiva_slurm.watcher import Watcher
+
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as several accounts")]
+
+BIN = Path("/usr/bin")
+USER = "researcher1"
+_PROGRAM = """#!/usr/bin/python3 -I
+import json, signal, sys, time
+ignored = signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
+print(json.dumps({"arguments": sys.argv[1:], "ignored": ignored}), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def reader(cluster: Any) -> SlurmReader:
+    return SlurmReader(BIN, cluster.env, timeout=10.0)
+
+
+@pytest.fixture
+def read(reader: SlurmReader) -> Callable[[], dict[int, Job]]:
+    return lambda: asyncio.run(reader.jobs())
+
+
+@pytest.fixture
+def cancel(cluster: Any) -> Iterator[list[int]]:
+    """Numbers of jobs that are cancelled after the test."""
+    numbers: list[int] = []
+    yield numbers
+    cluster.run_as("root", ["/usr/bin/scancel", *map(str, numbers)])
+
+
+@pytest.fixture
+def node(reader: SlurmReader) -> Node:
+    """Any node that takes jobs."""
+    return next(node for node in asyncio.run(reader.nodes()).values() if node.usable and node.partitions)
+
+
+def request(node: Node, **fields: Any) -> JobRequest:
+    plain: dict[str, Any] = {
+        "tag": Tag("test", USER, "", secrets.token_hex(8)).text,
+        "partition": node.partitions[0],
+        "cores": 1,
+        "memory_mb": 64,
+        "minutes": 5,
+        "output": "/dev/null",
+        "chdir": "/",
+        "python": "/usr/bin/python3",
+    }
+    return JobRequest(**plain | fields)
+
+
+def submit(cluster: Any, wanted: JobRequest) -> int:
+    argv = ["/usr/bin/sbatch", *sbatch_options(wanted)]
+    done = cluster.run_as(USER, argv, stdin=script(wanted))
+    return submitted(done.returncode, done.stdout, done.stderr)
+
+
+def requests_of(cluster: Any, argv: Sequence[str]) -> int:
+    """How many requests of an account slurmctld counts for one command; others may read at the same time."""
+    cluster.run_as("root", ["/usr/bin/sdiag", "--reset"])
+    assert cluster.run_as(USER, argv).returncode == 0
+    told = cluster.run_as("root", ["/usr/bin/sdiag"]).stdout.partition("statistics by user")[2]
+    found = re.search(rf"{USER} +\( *[0-9]+\) +count:([0-9]+)", told)
+    return int(found[1]) if found else 0
+
+
+def test_no_comment_and_no_name_forges_a_row(
+    cluster: Any, node: Node, read: Callable[[], dict[int, Job]], cancel: list[int]
+) -> None:
+    """A job whose comment and name hold line breaks, separators and a fake row is one job without a tag."""
+    tag = Tag("test", "researcher2", "", secrets.token_hex(8)).text
+    forged = "\x1f".join(
+        ["99999999", "a" * 24, "root", "RUNNING", node.partitions[0], node.name, "", "", "0"]
+    )
+    evil = f"x|y\n{forged}\x1f{'a' * 24}\n{tag}\n"
+    options = [
+        f"--comment={evil}",
+        f"--job-name={evil}",
+        f"--partition={node.partitions[0]}",
+        "--mem=64",
+        "--hold",
+    ]
+    number = cluster.submit(USER, "--output=/dev/null", *options, script="exit 0")
+    cancel.append(number)
+    jobs = read()
+    assert 99999999 not in jobs
+    assert (jobs[number].user, jobs[number].state, jobs[number].tag) == (USER, "PENDING", "")
+    assert not any(job.tag == tag for job in jobs.values())
+
+
+def test_a_reading_costs_what_the_reader_says(cluster: Any) -> None:
+    """Two requests for all jobs and two for all nodes, as the watcher's budget counts."""
+    assert requests_of(cluster, ["/usr/bin/squeue", *job_query("a" * 24)]) == 2
+    assert requests_of(cluster, ["/usr/bin/scontrol", *NODE_QUERY]) == 2
+
+
+def test_the_built_command_line_does_what_it_says(
+    cluster: Any, node: Node, read: Callable[[], dict[int, Job]], cancel: list[int], wait_for: Any
+) -> None:
+    """Log (with a % in its path), tag, limits and the ignored warning signal arrive in the job as built."""
+    home = Path("/home") / USER
+    program, log = home / "program", home / "100%x.log"
+    program.write_text(_PROGRAM)
+    program.chmod(0o755)
+    wanted = request(node, output=str(log), chdir=str(home), python=str(program), minutes=7)
+    try:
+        number = submit(cluster, wanted)
+        cancel.append(number)
+        wait_for(lambda: log.exists() and log.read_text().endswith("\n"), what="the job has written its log")
+        assert json.loads(log.read_text()) == {"arguments": ["-I", "-m", "skiva.session"], "ignored": True}
+        job = read()[number]
+        assert (job.life, job.user, job.tag) == (Life.RUNNING, USER, wanted.tag)
+        assert job.start is not None
+        assert job.end == job.start + 7 * 60
+        assert job.nodes
+    finally:
+        program.unlink()
+        log.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"partition": "nowhere"}, "Invalid partition name specified"),
+        ({"gres": "gpu:nothing-like-it:1"}, "Requested node configuration is not available"),
+        ({"memory_mb": 60_000_000}, "Requested node configuration is not available"),
+        ({"reservation": "never-made"}, "Requested reservation is invalid"),
+    ],
+)
+def test_refusals_come_with_slurms_own_words(
+    cluster: Any, node: Node, fields: dict[str, Any], words: str
+) -> None:
+    """What Slurm does not give is refused in one sentence, and leaves no job behind."""
+    with pytest.raises(Refused, match=words):
+        submit(cluster, request(node, **fields))
+
+
+async def test_a_watcher_reads_the_real_thing(reader: SlurmReader) -> None:
+    """From the first reading on there are nodes with addresses, and everybody shares a fresh one."""
+    watcher = Watcher(reader)
+    watcher.start()
+    try:
+        assert await watcher.loaded(20)
+        seen = await asyncio.gather(*(watcher.refresh() for _ in range(20)))
+        assert len({id(snapshot) for snapshot in seen}) == 1
+        assert all(node.address for node in seen[0].nodes.values())
+    finally:
+        await watcher.stop()
+
+
+async def test_a_slurm_that_is_not_there_is_silence(tmp_path: Path) -> None:
+    """Without slurmctld the answer is an error in words, never an empty queue."""
+    conf = tmp_path / "slurm.conf"
+    conf.write_text(
+        "ClusterName=none\nSlurmctldHost=localhost(127.0.0.1)\nSlurmctldPort=1\nMessageTimeout=2\n"
+    )
+    with pytest.raises(SlurmUnanswered):
+        await SlurmReader(BIN, {"SLURM_CONF": str(conf)}, timeout=15.0).jobs()
