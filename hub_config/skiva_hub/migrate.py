@@ -16,6 +16,9 @@ from skiva_hub.toml_text import table
 Settings = Mapping[str, Any]
 Fields = dict[str, Any]
 
+CARRIED = ("req_partition", "req_account", "req_qos", "req_reservation", "req_options")
+"""The settings that `site_defaults` reads."""
+
 _FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint")
 _CLASSES = ("Spawner", "BatchSpawnerBase", "BatchSpawnerRegexStates", "UserEnvMixin", "SlurmSpawner")
 _REPLACED = {
@@ -42,9 +45,11 @@ _PYTHON: TypeAdapter[Path] = TypeAdapter(PlainPath)
 def site_defaults(req: Mapping[str, str]) -> dict[str, str]:
     """What `req_*` settings (named with or without `req_`) say for slices that do not say it themselves.
 
-    Fields of a slice to their values, among partition, account, qos, reservation and constraint.
+    Fields of a slice to their values, among partition, account, qos, reservation and constraint. Of
+    `req_options` the flags for these count; `skiva migrate` tells what of it does not.
     """
-    fields = wish(req).fields
+    named = {f"req_{name.removeprefix('req_')}": value for name, value in req.items()}
+    fields = wish({name: value for name, value in named.items() if name in CARRIED}).fields
     return {name: str(fields[name]) for name in _FOR_A_SLICE if name in fields}
 
 

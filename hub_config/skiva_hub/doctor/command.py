@@ -75,7 +75,7 @@ def _site_path(given: argparse.Namespace) -> Path:
     from skiva_hub.cli import default_dir
 
     here = Path("site.toml")
-    return here if here.exists() else default_dir() / "site.toml"
+    return here if here.exists() and "SKIVA_DIR" not in os.environ else default_dir() / "site.toml"
 
 
 async def _examine(site: Site, given: argparse.Namespace, tell: Callable[[str], None]) -> list[Finding]:

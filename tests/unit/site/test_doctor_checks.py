@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skiva_hub.doctor import main
 from skiva_hub.doctor.command import as_json, as_text, of_slurm
 from skiva_hub.doctor.facts import Facts, parse_config, parse_names, parse_records
 from skiva_hub.doctor.finding import Finding, Level
@@ -274,3 +275,36 @@ def test_findings_are_printed_in_groups_with_a_sum(site: Site, facts: Facts) -> 
     assert "\x1b" not in text
     assert "\x1b[31m  error\x1b[0m" in as_text(Path("site.toml"), found, colour=True)
     assert '"errors": 1' in as_json(Path("site.toml"), found)
+
+
+def test_the_site_file_is_the_one_that_is_named_or_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--site, --dir, SKIVA_SITE, the directory that ./skiva chose, the folder one is in: in this order."""
+    from skiva_hub.doctor.command import _arguments, _site_path
+
+    def chosen(*given: str) -> str:
+        return str(_site_path(_arguments().parse_args(given)))
+
+    for name in ("SKIVA_SITE", "SKIVA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert chosen().endswith("/skiva/site.toml")
+    Path("site.toml").touch()
+    assert chosen() == "site.toml"
+    monkeypatch.setenv("SKIVA_DIR", "/d")
+    assert chosen() == "/d/site.toml"
+    monkeypatch.setenv("SKIVA_SITE", "/s.toml")
+    assert chosen() == "/s.toml"
+    assert chosen("--dir=/e") == "/e/site.toml"
+    assert chosen("--dir=/e", "--site=/f.toml") == "/f.toml"
+
+
+def test_a_site_file_that_is_no_good_is_told_as_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The doctor begins with the file's own mistakes, and goes no further."""
+    path = tmp_path / "site.toml"
+    path.write_text("title = 1\n")
+    assert main([f"--site={path}"]) == 1
+    assert f"{path}:1: title: must be text — write e.g. title" in capsys.readouterr().err
