@@ -94,9 +94,10 @@ class Snapshot:
         return cls(taken, MappingProxyType(dict(jobs)), MappingProxyType(dict(nodes)))
 
     def tagged(self, tag: str, user: str | None = None) -> Job | None:
-        """The job that carries `tag`, if the queue shows it.
+        """The job that carries `tag`, if the queue shows it; of several one that has not ended, the last.
 
         Anybody can write any comment on a job of their own: name the `user` who must own it wherever the
-        answer decides something.
+        answer decides something. A submission that Slurm refused may be there too, as a failed job.
         """
-        return next((job for job in self.jobs.values() if job.tag == tag and user in (None, job.user)), None)
+        found = [job for job in self.jobs.values() if job.tag == tag and user in (None, job.user)]
+        return max(found, key=lambda job: (job.life is not Life.ENDED, job.id), default=None)

@@ -100,8 +100,7 @@ class Session:
 
     def tagged(self, snapshot: Snapshot | None) -> Job | None:
         """The job that carries this session's tag and really is its owner's."""
-        job = snapshot.tagged(self.tag.text) if snapshot else None
-        return job if job and job.user == self.record.account else None
+        return snapshot.tagged(self.tag.text, self.record.account) if snapshot else None
 
     def ended_job(self) -> Job | None:
         """The job, if Slurm was seen to have ended it for good."""
