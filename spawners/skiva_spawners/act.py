@@ -55,7 +55,9 @@ def _answer(answer: dict[str, Any]) -> NoReturn:
     raise SystemExit(0)
 
 
-def submit(config: dict[str, Any], *, nonce: str, options: list[str], script: str, server: str) -> dict[str, Any]:
+def submit(
+    config: dict[str, Any], *, nonce: str, options: list[str], script: str, server: str
+) -> dict[str, Any]:
     """Write the session's private file and hand its job to Slurm."""
     home = pwd.getpwuid(os.getuid()).pw_dir
     run_dir = _make_run_dir(Path(home), config["run_dirs"], nonce)
@@ -145,7 +147,9 @@ def _slurm(
     argv = [os.path.join(config["bin"], command), *arguments]
     # Slurm gives the job the umask of its submission: the usual one, not that of our private files.
     os.umask(0o022)
-    return subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/")
+    return subprocess.run(
+        argv, env=env, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/"
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class Actor:
             SlurmUnanswered: nobody knows whether the job was accepted.
         """
         answer = await self._ask(
-            account, {"action": "submit", "nonce": nonce, "options": options, "script": script, "server": server}
+            account,
+            {"action": "submit", "nonce": nonce, "options": options, "script": script, "server": server},
         )
         if "submitted" not in answer:
             raise Refused(refusal(answer.get("refused", "")))
@@ -88,7 +89,9 @@ class Actor:
     async def _ask(self, account: str, request: dict[str, Any]) -> dict[str, Any]:
         argv = self._argv(account)
         async with self._turns:
-            done = await run(argv, env=dict(os.environ), stdin=json.dumps(request).encode(), timeout=self.timeout)
+            done = await run(
+                argv, env=dict(os.environ), stdin=json.dumps(request).encode(), timeout=self.timeout
+            )
         try:
             answer = json.loads(done.stdout)
         except ValueError:

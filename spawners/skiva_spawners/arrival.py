@@ -38,6 +38,7 @@ async def submit(session: Session, choice: Choice, env: dict[str, str]) -> None:
         SessionFailed: Slurm refused, or did not answer and no job was found.
     """
     session.update()
+    session.log.info("clicked", slice=choice.slice.id, environment=choice.environment.id, hours=choice.hours)
     session.submission = session.state.background(_submit(session, choice, env))
     await asyncio.shield(session.submission)
 
@@ -58,9 +59,13 @@ async def _submit(session: Session, choice: Choice, env: dict[str, str]) -> None
         cause = "refused" if isinstance(problem, Refused) else "helper"
         raise SessionFailed(Failure(str(problem), cause=cause)) from None
     except KeyError:
-        raise SessionFailed(Failure(f"There is no account {record.account} on this hub.", cause="account")) from None
+        raise SessionFailed(
+            Failure(f"There is no account {record.account} on this hub.", cause="account")
+        ) from None
     except ValueError as problem:
-        raise SessionFailed(Failure(f"This slice cannot be asked of Slurm: {problem}", cause="site")) from None
+        raise SessionFailed(
+            Failure(f"This slice cannot be asked of Slurm: {problem}", cause="site")
+        ) from None
     except SlurmUnanswered:
         job_id = await _find_job(session)
     session.update(job_id=job_id, phase="waiting")
@@ -68,7 +73,9 @@ async def _submit(session: Session, choice: Choice, env: dict[str, str]) -> None
 
 
 def _reached(phase: str, session: Session) -> None:
-    metrics.observe_phase(phase, max(0.0, time.time() - session.record.clicked))
+    seconds = max(0.0, time.time() - session.record.clicked)
+    metrics.observe_phase(phase, seconds)
+    session.log.info(phase, job=session.record.job_id, seconds=round(seconds, 3))
 
 
 async def _find_job(session: Session) -> int:
@@ -117,7 +124,9 @@ async def _until_heard(session: Session) -> None:
         running_since = (running_since or time.monotonic()) if running else None
         if running_since and time.monotonic() - running_since > patience:
             sentence = f"Your job ran for {patience} seconds, but its server did not report to the hub."
-            action = "The last lines of its log may say why; `skiva doctor` checks the node for the operators."
+            action = (
+                "The last lines of its log may say why; `skiva doctor` checks the node for the operators."
+            )
             await _fail(session, Failure(sentence, action, cause="silent"))
         await session.news(5)
 
@@ -147,8 +156,12 @@ async def _check_proof(session: Session) -> None:
     picked = next((s for s in site.slice if s.id == session.record.slice), None)
     claimed = picked is not None and picked.isolation == "exclusive" and site.cluster.fenced
     if claimed and not report.proof.exclusive:
-        sentence = f"Your session was not opened, because its slice is not yours alone. {report.proof.sentence}"
-        await _fail(session, Failure(sentence, "Please tell the operators; another slice may do.", cause="not_fenced"))
+        sentence = (
+            f"Your session was not opened, because its slice is not yours alone. {report.proof.sentence}"
+        )
+        await _fail(
+            session, Failure(sentence, "Please tell the operators; another slice may do.", cause="not_fenced")
+        )
 
 
 async def _until_it_answers(session: Session) -> str:

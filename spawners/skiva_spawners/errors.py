@@ -1,10 +1,10 @@
 """What can go wrong between a click and a notebook.
 
-    SkivaSpawnError
-    ├── BadOption       a wish that the site does not grant; names the field
-    ├── ActingFailed    the helper could not do something as the user
-    ├── NotOurServer    what answers at the address is not the server we started
-    └── SessionFailed   a start that came to nothing; carries the words for the pages
+SkivaSpawnError
+├── BadOption       a wish that the site does not grant; names the field
+├── ActingFailed    the helper could not do something as the user
+├── NotOurServer    what answers at the address is not the server we started
+└── SessionFailed   a start that came to nothing; carries the words for the pages
 """
 
 from skiva_spawners.failure import Failure

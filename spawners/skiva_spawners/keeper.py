@@ -112,9 +112,9 @@ class Keeper:
             if session.record.phase != "ready" or not spawner.ready:
                 continue
             job = session.job
-            if job is not None and job.life is not Life.ENDED and job.restarts > session.record.restarts:
-                self._state.background(self._bring_back(user, spawner, session))
-            elif job is not None and job.life is Life.QUEUED:
+            if (
+                job is not None and job.life is not Life.ENDED and job.restarts > session.record.restarts
+            ) or (job is not None and job.life is Life.QUEUED):
                 self._state.background(self._bring_back(user, spawner, session))
             elif session.ended_job() is not None:
                 self._state.background(spawner.poll_and_notify())
@@ -129,6 +129,7 @@ class Keeper:
         spawner._spawn_pending = True
         spawner._spawn_future = asyncio.current_task()
         session.heard, session.step = None, ""
+        session.log.info("requeued", job=session.record.job_id)
         session.update(phase="waiting")
         try:
             await self._app.proxy.delete_user(user, spawner.name)

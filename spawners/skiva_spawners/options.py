@@ -68,7 +68,9 @@ def _parse(wish: Mapping[str, Any]) -> SpawnOptions:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])[:60] or "options"
         if first["type"] == "extra_forbidden":
-            raise BadOption(ascii(field)[1:-1], "there is no such option; there are slice, environment and hours") from None
+            raise BadOption(
+                ascii(field)[1:-1], "there is no such option; there are slice, environment and hours"
+            ) from None
         raise BadOption(field, _NEEDS.get(field, first["msg"])) from None
 
 

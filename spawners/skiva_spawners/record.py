@@ -34,7 +34,9 @@ class Record(BaseModel):
     """Seconds since the epoch."""
 
     @classmethod
-    def new(cls, *, api_token: str, slice: str, environment: str, hours: float, account: str, clicked: float) -> Self:
+    def new(
+        cls, *, api_token: str, slice: str, environment: str, hours: float, account: str, clicked: float
+    ) -> Self:
         """A record for a session that is about to be submitted."""
         return cls(
             nonce=secrets.token_hex(8),

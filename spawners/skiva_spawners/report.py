@@ -83,7 +83,7 @@ class ReportHandler(_JobHandler):
             report = Report.model_validate_json(self.request.body)
         except ValidationError as error:
             field = ".".join(str(p) for p in error.errors()[0]["loc"])[:60]
-            raise web.HTTPError(400, f"The report is not valid: {ascii(field)}.") from None
+            raise web.HTTPError(400, f"The report is not valid: {field!a}.") from None
         try:
             await spawner.receive(report)
         except Stale as problem:

@@ -13,6 +13,7 @@ from skiva_slurm.states import Life
 from skiva_spawners import challenge
 from skiva_spawners.errors import ActingFailed, NotOurServer
 from skiva_spawners.hub_state import HubState
+from skiva_spawners.log import session_log
 from skiva_spawners.record import Record
 from skiva_spawners.report import NotYet, Report, Stale
 from skiva_spawners.request import tag_of
@@ -42,6 +43,7 @@ class Session:
         self.record = record
         self.base_path = base_path
         self.tag = tag_of(state.site, user, server, record)
+        self.log = session_log(record.nonce, user, server)
         self.interrupted = False
         """Its start was cut off by the end of the hub; the keeper takes it up again."""
         self.unproved = False
@@ -163,6 +165,7 @@ class Session:
             raise Stale("This run of the job is over.")
         self.address = await self._address_of(job)
         self.heard = report
+        self.log.info("reported", job=job.id, node=job.nodes[0], port=report.port, restarts=report.restarts)
         self.tell()
 
     async def _address_of(self, job: Job) -> str:
@@ -181,6 +184,7 @@ class Session:
         if self.submission is not None and not self.submission.done():
             await asyncio.wait({self.submission})
         self.over = True
+        self.log.info("cancelled", job=self.record.job_id)
         if self.record.job_id is None:
             return
         try:
@@ -221,6 +225,7 @@ class Session:
         if minutes <= now_minutes:
             raise Refused(f"A session on this slice may last {longest:g} hours at most.")
         await self.state.actor.extend(hours.extend_as, job.id, minutes)
+        self.log.info("extended", job=job.id, minutes=minutes)
         await self.state.watcher.refresh()
         return job.start + minutes * 60
 

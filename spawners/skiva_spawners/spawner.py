@@ -133,7 +133,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
                 await arrival.submit(self.session, choice, self._private_environment())
             else:
                 self.api_token = self.session.record.api_token
-                self.log.info("Taking up the session in job %s again", self.session.record.job_id)
+                self.session.log.info("taken up again", job=self.session.record.job_id)
             self.session.interrupted = False
             return await arrival.until_answering(self.session)
         except SessionFailed as problem:
@@ -144,7 +144,12 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
     def _session(self, record: Record) -> Session:
         base_path = url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         return Session(
-            self.skiva, user=self.user.name, server=self.name, base_path=base_path, record=record, keep=self._keep
+            self.skiva,
+            user=self.user.name,
+            server=self.name,
+            base_path=base_path,
+            record=record,
+            keep=self._keep,
         )
 
     def _exception(self, failure: Failure) -> SpawnException:
@@ -152,12 +157,17 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         metrics.count_failure(failure.cause)
         if self.session:
             self.session.over = True
+            self.session.log.warning(
+                "failed", job=failure.job_id, cause=failure.cause, sentence=failure.sentence
+            )
         return _told(f"{failure.sentence} {failure.action}".strip(), failure.cause)
 
     def _private_environment(self) -> dict[str, str]:
         env: dict[str, str] = self.get_env()
         env["JUPYTERHUB_API_URL"] = self.skiva.site.hub.api_url.rstrip("/")
-        env["JUPYTERHUB_ACTIVITY_URL"] = f"{env['JUPYTERHUB_API_URL']}/users/{self.user.escaped_name}/activity"
+        env["JUPYTERHUB_ACTIVITY_URL"] = (
+            f"{env['JUPYTERHUB_API_URL']}/users/{self.user.escaped_name}/activity"
+        )
         return env
 
     def _keep(self, record: Record) -> None:
@@ -179,6 +189,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
             log = await self.session.log_tail()
             self.failure = ended(job, lived=self.session.record.phase == "ready", log="\n".join(log))
             metrics.count_failure(self.failure.cause)
+            self.session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
         return 0 if job.state.startswith("COMPLETED") else 1
 
     async def stop(self, now: bool = False) -> None:

@@ -31,7 +31,7 @@ def main() -> None:
         _end(f"This is not a session: {problem}", 64)
     listener = listen(private.bind or _own_address(), private.ports)
     proof = prove(private.devices, private.always_open, private.devices_wanted)
-    print(f"skiva: {proof.sentence}", flush=True)
+    print(f"skiva: session={private.nonce} {proof.sentence}", flush=True)
     _write_facts(private, proof)
     threading.Thread(target=_report, args=(private, listener, proof), daemon=True).start()
     if private.must_be_exclusive and not proof.exclusive:

@@ -67,9 +67,7 @@ def judge(devices: dict[str, str], allowed: int | None, memory_limit: int | None
     if allowed is None:
         sentence = f"{openable} of {present} devices can be opened; this slice claims none for itself."
     elif openable > allowed:
-        sentence = (
-            f"This node does not fence its devices: {openable} of {present} can be opened, {allowed} would be yours."
-        )
+        sentence = f"This node does not fence its devices: {openable} of {present} can be opened, {allowed} would be yours."
     elif openable < allowed:
         sentence = f"Slurm gave this session {openable} of the {allowed} devices that it asked for."
     else:
@@ -89,7 +87,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Try every device of this node.")
     parser.add_argument("--json", action="store_true", help="print the proof as JSON")
     parser.add_argument("--device", action="append", default=[], help="a glob pattern of device files")
-    parser.add_argument("--always-open", action="append", default=[], help="a pattern of those that all may open")
+    parser.add_argument(
+        "--always-open", action="append", default=[], help="a pattern of those that all may open"
+    )
     parser.add_argument("--allowed", type=int, default=None, help="how many should open")
     options = parser.parse_args()
     proof = prove(options.device, options.always_open, options.allowed)

@@ -46,7 +46,9 @@ def _defaults() -> Any:
     from traitlets.config import Config
 
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
-    return Config(LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"})
+    return Config(
+        LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"}
+    )
 
 
 async def _nothing(*_: object) -> None:
