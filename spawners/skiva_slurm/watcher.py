@@ -217,7 +217,7 @@ class Watcher:
 
     def _fail(self, error: SlurmUnanswered) -> None:
         self.failures += 1
-        self._error = str(error)
+        self._error = _sentence(error)
         self._pace.failed()
         done, self._current = self._current, None
         if done and not done.done():
@@ -239,5 +239,10 @@ class Watcher:
                 _log.error("the watcher of the queue was stuck and is started again")
                 self._loop.cancel()
                 await asyncio.wait({self._loop}, timeout=self._stuck_after / 4)
-                self._give_up(f"Reading Slurm took more than {self._stuck_after:g} seconds.")
+                self._give_up(f"a reading took more than {self._stuck_after:g} seconds")
                 self._loop = asyncio.create_task(self._read_forever(), name="slurm-watcher")
+
+
+def _sentence(error: SlurmUnanswered) -> str:
+    text = str(error).rstrip(".")
+    return f"{text}." if text.startswith(("Slurm ", "The ")) else f"Slurm is not answering: {text}."
