@@ -22,7 +22,8 @@ def reference() -> str:
         table = _table(site, field)
         if table:
             heading = f"[[{name}]]" if field.get("type") == "array" else f"[{name}]"
-            parts += [f"## `{heading}`", table["description"], *_fields(table, f"{name}.", table["properties"])]
+            parts += [f"## `{heading}`", table["description"]]
+            parts += _fields(table, f"{name}.", table["properties"])
     return "\n\n".join(parts) + "\n"
 
 

@@ -81,4 +81,4 @@ def test_changelog_has_the_version() -> None:
     """What is released, or about to be, stands on top of the changelog."""
     first = re.search(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first
-    assert first[1] == "Unreleased" or re.match(r"\d+\.\d+\.\d+ – ", first[1])
+    assert first[1] == "Unreleased" or re.match(r"\[?\d+\.\d+\.\d+\]? - \d{4}-\d\d-\d\d", first[1])

@@ -1,5 +1,6 @@
 """What is installed is what is in the checkout, from locks that say it exactly; and how a site runs it."""
 
+import json
 import os
 import re
 import shutil
@@ -13,10 +14,17 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from skiva_hub.site import Site
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BOTH_SIDES = PROJECT["project"]["dependencies"]
 LOCKS = sorted((ROOT / "images").glob("*/requirements.txt"))
-UNITS = sorted((ROOT / "packaging").glob("*.service"))
+UNITS = sorted((ROOT / "packaging" / "systemd").glob("*.service"))
+IMPLY_NO_NEW_PRIVILEGES = (
+    "NoNewPrivileges|SystemCall.*|Restrict(AddressFamilies|Namespaces|Realtime|SUIDSGID)|PrivateDevices|ProtectKernel.*"
+    "|ProtectClock|ProtectHostname|LockPersonality|MemoryDenyWriteExecute|DynamicUser"
+)
 GENERATED = {"__pycache__", "labextension", "etc"}
 
 
@@ -59,6 +67,8 @@ def test_wheel_has_every_module_and_data_file(wheel: set[str]) -> None:
         r"share/skiva/jupyterhub_config\.py",
         r"share/skiva/examples/mig-cluster\.toml",
         r"share/skiva/systemd/skiva-hub\.service",
+        r"share/skiva/skiva-act",
+        r"share/skiva/sudoers",
     ],
 )
 def test_wheel_has_what_goes_beside_the_packages(wheel: set[str], path: str) -> None:
@@ -91,8 +101,8 @@ def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("hub", [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["hub"]]),
-        ("base", [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["notebook"]]),
+        ("hub", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["hub"]]),
+        ("base", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["notebook"]]),
         ("boot", PROJECT["build-system"]["requires"]),
         ("dev", PROJECT["dependency-groups"]["dev"]),
     ],
@@ -119,9 +129,26 @@ def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if line.startswith("skiva-")] == []
 
 
+@pytest.mark.skipif(not shutil.which("visudo"), reason="sudo is not installed")
+def test_sudo_takes_the_line() -> None:
+    """The sudoers file that a site copies is one that sudo accepts; a broken one would disable it."""
+    subprocess.run(["visudo", "-c", "-q", "-f", ROOT / "packaging" / "sudoers"], check=True)
+
+
+def test_helper_files_fit_together() -> None:
+    """Sudoers line, site file example and manual name the same program, and its configuration fits it."""
+    program = "/usr/local/lib/skiva/libexec/skiva-act"
+    example = tomllib.loads((ROOT / "hub_config" / "examples" / "mig-cluster.toml").read_text())
+    assert example["hub"]["helper"][-1] == program
+    assert f"NOPASSWD: {program}\n" in (ROOT / "packaging" / "sudoers").read_text()
+    assert program in (ROOT / "docs" / "operators" / "install.md").read_text()
+    told = json.loads((ROOT / "packaging" / "act.json").read_text())
+    assert set(told) == {"bin", "env", "run_dirs"}
+    assert told["run_dirs"] == Site.model_json_schema()["$defs"]["Hub"]["properties"]["run_dirs"]["default"]
+
+
 def test_hub_unit_leaves_sudo_its_privileges() -> None:
     """Nothing in the hub's unit implies NoNewPrivileges, which would make sudo, and so every start, fail."""
-    settings = re.findall(r"^(\w+)=", (ROOT / "packaging" / "skiva-hub.service").read_text(), re.MULTILINE)
-    filters = r"NoNewPrivileges|SystemCall.*|Restrict.*|PrivateDevices|ProtectKernel.*|ProtectClock|ProtectHostname"
-    others = r"LockPersonality|MemoryDenyWriteExecute|DynamicUser|ProtectHome"
-    assert [name for name in settings if re.fullmatch(f"{filters}|{others}", name) and name != "RestartSec"] == []
+    settings = re.findall(r"^(\w+)=", (UNITS[0].parent / "skiva-hub.service").read_text(), re.MULTILINE)
+    assert "ExecStart" in settings
+    assert [name for name in settings if re.fullmatch(IMPLY_NO_NEW_PRIVILEGES, name)] == []
