@@ -124,7 +124,7 @@ def _me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def free_port() -> int:
+def _free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on, below those that the kernel gives out."""
     for port in range(22_100, 32_000):
         with socket.socket() as probe:
@@ -147,7 +147,7 @@ def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subproces
     )
 
 
-def new_dir(prefix: str = "test") -> Path:
+def _new_dir(prefix: str = "test") -> Path:
     """A fresh state directory that has the test run's installed environments."""
     directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
     directory.chmod(0o755)
@@ -160,7 +160,7 @@ def new_dir(prefix: str = "test") -> Path:
 
 def start(directory: Path, *options: str) -> Cluster:
     """`up --detach` in a directory; fails with what it printed."""
-    port = free_port()
+    port = _free_port()
     done = skiva(directory, "up", "--detach", f"--port={port}", *options)
     assert done.returncode == 0, done.stdout + done.stderr + _logs(directory)
     return Cluster(
@@ -194,8 +194,39 @@ def _wait_for_fixture() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One embedded cluster with its hub, for the whole session; leave it as you found it."""
-    directory = new_dir()
+    directory = _new_dir()
     try:
         yield start(directory)
     finally:
         remove(directory)
+
+
+@pytest.fixture
+def new_dir() -> Iterator[Callable[[], Path]]:
+    """Makes fresh state directories, which are taken down and removed after the test."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        made.append(_new_dir())
+        return made[-1]
+
+    yield make
+    for directory in made:
+        if directory.exists():
+            remove(directory)
+
+
+@pytest.fixture
+def new_cluster(new_dir: Callable[[], Path]) -> Callable[..., Cluster]:
+    """Starts clusters of a test's own, e.g. `new_cluster("--no-hub")`."""
+
+    def make(*options: str) -> Cluster:
+        return start(new_dir(), *options)
+
+    return make
+
+
+@pytest.fixture(name="free_port")
+def _free_port_fixture() -> int:
+    """A port for one server of the test."""
+    return _free_port()

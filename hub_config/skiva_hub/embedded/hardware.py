@@ -68,10 +68,8 @@ def parse_gpus(listing: str, instances: str = "", minors: str = "") -> tuple[Gpu
     caps = _capability_minors(minors)
     by_gpu: dict[int, list[MigInstance]] = {}
     for line in instances.splitlines():
-        if match := _INSTANCE.match(line):
-            gpu, profile, number = int(match[1]), match[2], int(match[3])
-            if files := caps.get((gpu, number)):
-                by_gpu.setdefault(gpu, []).append(MigInstance(profile, files))
+        if (match := _INSTANCE.match(line)) and (files := caps.get((int(match[1]), int(match[3])))):
+            by_gpu.setdefault(int(match[1]), []).append(MigInstance(match[2], files))
     found: list[Gpu] = []
     mig_lines: dict[int, int] = {}
     for line in listing.splitlines():

@@ -12,7 +12,9 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub gives 
 state_dir = Path(os.environ["SKIVA_STATE"])
 public_url = f"http://127.0.0.1:{os.environ['SKIVA_PORT']}"
 
-configure(c, load(Path(os.environ["SKIVA_SITE"])), state_dir, stream_port=int(os.environ["SKIVA_STREAM_PORT"]))
+configure(
+    c, load(Path(os.environ["SKIVA_SITE"])), state_dir, stream_port=int(os.environ["SKIVA_STREAM_PORT"])
+)
 proxy.configure(c, proxy.ProxyFiles(state_dir), f"http://127.0.0.1:{os.environ['SKIVA_PROXY_API_PORT']}")
 
 c.JupyterHub.bind_url = public_url
@@ -36,6 +38,14 @@ c.JupyterHub.load_roles.append(
     {
         "name": "skiva-admin",
         "services": ["admin"],
-        "scopes": ["admin:users", "admin:servers", "admin:groups", "tokens", "read:hub", "proxy", "read:metrics"],
+        "scopes": [
+            "admin:users",
+            "admin:servers",
+            "admin:groups",
+            "tokens",
+            "read:hub",
+            "proxy",
+            "read:metrics",
+        ],
     }
 )

@@ -15,7 +15,7 @@ def slurm(layout: Layout) -> None:
     """Everything that munged, slurmctld and the slurmds read."""
     owners = layout.owners
     slurm_user, munge_user = (owners.slurm, owners.munge) if owners.root else (None, None)
-    directory(layout.log)
+    directory(layout.log, mode=0o750)
     directory(layout.dir / "munge", owner=munge_user)
     directory(layout.slurm)
     directory(layout.slurm / "empty")

@@ -1,4 +1,4 @@
-"""The one thing that lets the hub act as a user: a helper that belongs to root, and one sudoers line."""
+"""The one thing that acts as a user: a helper and, where root started the cluster, one sudoers line for it."""
 
 import json
 import subprocess
@@ -20,7 +20,9 @@ def helper(layout: Layout) -> Path:
 
 
 def helper_command(layout: Layout) -> tuple[str, ...]:
-    """What the hub runs to act as `{user}`."""
+    """What the hub runs to act as `{user}`; without root the one person is who the hub runs as."""
+    if not layout.owners.root:
+        return (str(helper(layout)),)
     return ("/usr/bin/sudo", "-n", "-H", "-u", "{user}", "--", str(helper(layout)))
 
 
@@ -41,18 +43,23 @@ def act_config(layout: Layout) -> str:
 
 
 def install(layout: Layout) -> None:
-    """Put the helper, its configuration and the sudoers file in place.
+    """Put the helper, its configuration and, as root, the sudoers file in place; all belong to this account.
 
     Raises:
         CannotStart: sudo does not accept the file.
     """
     directory(layout.dir / "libexec")
     directory(layout.dir / "etc")
-    write(layout.dir / "etc" / "act.json", act_config(layout), owner="root")
-    write(helper(layout), _program(), mode=0o755, owner="root")
+    write(layout.dir / "etc" / "act.json", act_config(layout))
+    write(helper(layout), _program(), mode=0o755)
+    if layout.owners.root:
+        _allow(layout)
+
+
+def _allow(layout: Layout) -> None:
     # sudo reads no file whose name has a dot, so it never sees the draft.
     draft = _SUDOERS / f"skiva-{layout.id}.draft"
-    write(draft, sudoers(layout), mode=0o440, owner="root")
+    write(draft, sudoers(layout), mode=0o440)
     checked = subprocess.run(
         ["/usr/sbin/visudo", "-c", "-q", "-f", str(draft)], capture_output=True, text=True, check=False
     )

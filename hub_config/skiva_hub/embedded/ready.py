@@ -49,7 +49,7 @@ async def hub(port: int) -> bool:
 
 
 async def slurm(layout: Layout, program: str, *arguments: str) -> tuple[int, str]:
-    """Run one of Slurm's commands against this cluster: its exit status, or -1 for none, and what it printed."""
+    """Run one of Slurm's commands here: its exit status, or -1 where it gave none, and what it printed."""
     env = {"PATH": "/usr/bin:/bin", "SLURM_CONF": str(layout.conf)}
     command = [f"/usr/bin/{program}", *arguments]
     try:

@@ -30,7 +30,8 @@ def notice(layout: Layout) -> str:
     said = []
     if layout.simulated and layout.fenced:
         said.append(
-            "This machine has no GPU: the slices are simulated. They are fenced like real ones, but compute nothing."
+            "This machine has no GPU: the slices are simulated. "
+            "They are fenced like real ones, but compute nothing."
         )
     elif layout.simulated:
         said.append("This machine has no GPU: the slices are simulated, and compute nothing.")
@@ -40,14 +41,12 @@ def notice(layout: Layout) -> str:
 
 
 def _hub(layout: Layout) -> dict[str, object]:
-    told: dict[str, object] = {
+    return {
         "api_url": f"http://127.0.0.1:{layout.hub_port}/hub/api",
         "bind": "127.0.0.1",
         "run_dirs": RUN_DIRS,
+        "helper": helper_command(layout),
     }
-    if layout.owners.root:
-        told["helper"] = helper_command(layout)
-    return told
 
 
 def _cluster(layout: Layout) -> dict[str, object]:

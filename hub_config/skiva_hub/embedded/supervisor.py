@@ -80,7 +80,8 @@ class Supervisor:
         if self._stop.is_set():
             return
         if start.cancelled():
-            raise CannotStart(f"Not everything answered within {_START_SECONDS:.0f} s; see {self._directory}/log.")
+            logs = self._directory / "log"
+            raise CannotStart(f"Not everything answered within {_START_SECONDS:.0f} s; see {logs}.")
         start.result()
 
     async def _start(self) -> None:
@@ -96,8 +97,7 @@ class Supervisor:
             check_reach(layout, layout.owners.hub)
         prepare.slurm(layout)
         prepare.hub(layout)
-        if layout.owners.root:
-            privilege.install(layout)
+        privilege.install(layout)
         await self._start_slurm(assembly)
         if self._with_hub:
             await self._start_hub(assembly, signing_in.names)
@@ -138,7 +138,8 @@ class Supervisor:
         kill(children.orphans(layout.owners.hub))
         if "slurmctld" in children.all:
             await self._cancel_jobs(seconds=_JOBS_END_SECONDS)
-        await children.stop("slurmctld", *(node.label for node in layout.nodes), seconds=10.0)
+        # slurmctld saves its state at once, then may wait long for nodes that are gone.
+        await children.stop("slurmctld", *(node.label for node in layout.nodes), seconds=4.0)
         kill(children.strangers())
         if layout.fenced:
             await asyncio.to_thread(cgroups.clear, layout.id)

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
-from skiva_hub.embedded import cgroups, privilege, state
+from skiva_hub.embedded import cgroups, privilege, state, steps
 from skiva_hub.embedded.layout import cluster_id
 from skiva_hub.embedded.proc import kill
 
 
 def sweep(directory: Path) -> list[str]:
-    """Kill recorded processes and those in the nodes' cgroups; remove the cgroups and the sudoers file.
+    """Kill recorded processes, jobs and what is in the nodes' cgroups; remove the cgroups and the sudoers file.
 
     The caller holds the directory's lock, so nothing of it is being started.
 
@@ -18,6 +18,7 @@ def sweep(directory: Path) -> list[str]:
     """
     if running := state.load(directory):
         kill(running.processes())
+    kill(steps.running(directory))
     stuck: list[str] = []
     if os.geteuid() == 0:
         stuck = [str(path) for path in cgroups.clear(cluster_id(directory))]
