@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -101,7 +102,13 @@ def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
     return {"forgotten": nonce}
 
 
-_ACTIONS = {"submit": submit, "cancel": cancel, "extend": extend, "log": log, "forget": forget}
+_ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    "submit": submit,
+    "cancel": cancel,
+    "extend": extend,
+    "log": log,
+    "forget": forget,
+}
 
 
 def _run_dir(home: Path, run_dirs: str, nonce: str) -> Path:
@@ -144,11 +151,11 @@ def _environment(config: dict[str, Any], home: str) -> dict[str, str]:
 def _slurm(
     config: dict[str, Any], command: str, arguments: list[str], env: dict[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    argv = [os.path.join(config["bin"], command), *arguments]
+    argv = [f"{config['bin']}/{command}", *arguments]
     # Slurm gives the job the umask of its submission: the usual one, not that of our private files.
     os.umask(0o022)
     return subprocess.run(
-        argv, env=env, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/"
+        argv, check=False, env=env, input=stdin, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/"
     )
 
 

@@ -110,5 +110,5 @@ def _first_line(text: str | bytes) -> str:
 
 def _for_people(error: str) -> str:
     if error.startswith(("No space left", "Disk quota exceeded")):
-        return "Your home directory is full, so no session can start: remove files, or ask your operators for space."
+        return "Your home directory is full, so no session can start: remove files, or ask for more space."
     return f"Your session could not be prepared: {error}."

@@ -18,6 +18,7 @@ from skiva_spawners import challenge
 from skiva_spawners.errors import ActingFailed, NotOurServer, SessionFailed
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.options import Choice
+from skiva_spawners.report import Report
 from skiva_spawners.request import job_request, server_file
 from skiva_spawners.session import Session
 
@@ -103,8 +104,8 @@ async def until_answering(session: Session) -> str:
     if session.record.job_id is None:
         session.update(job_id=await _find_job(session), phase="waiting")
     with session.state.watcher.attention():
-        await _until_heard(session)
-        await _check_proof(session)
+        report = await _until_heard(session)
+        await _check_proof(session, report)
         session.tell("proved")
         _reached("proved", session)
         url = await _until_it_answers(session)
@@ -113,7 +114,7 @@ async def until_answering(session: Session) -> str:
     return url
 
 
-async def _until_heard(session: Session) -> None:
+async def _until_heard(session: Session) -> Report:
     patience = session.state.site.limits.start_seconds
     running_since: float | None = None
     while session.heard is None:
@@ -129,6 +130,7 @@ async def _until_heard(session: Session) -> None:
             )
             await _fail(session, Failure(sentence, action, cause="silent"))
         await session.news(5)
+    return session.heard
 
 
 async def _give_up_if_over(session: Session) -> None:
@@ -150,9 +152,8 @@ async def _fail(session: Session, failure: Failure) -> NoReturn:
     raise SessionFailed(replace(failure, log_tail=tail, job_id=session.record.job_id))
 
 
-async def _check_proof(session: Session) -> None:
-    site, report = session.state.site, session.heard
-    assert report is not None
+async def _check_proof(session: Session, report: Report) -> None:
+    site = session.state.site
     picked = next((s for s in site.slice if s.id == session.record.slice), None)
     claimed = picked is not None and picked.isolation == "exclusive" and site.cluster.fenced
     if claimed and not report.proof.exclusive:
@@ -167,8 +168,7 @@ async def _check_proof(session: Session) -> None:
 async def _until_it_answers(session: Session) -> str:
     deadline = time.monotonic() + session.state.site.limits.start_seconds
     while True:
-        report = session.heard
-        assert report is not None
+        report = await _until_heard(session)
         host = f"[{session.address}]" if ":" in session.address else session.address
         url = f"http://{host}:{report.port}"
         await _give_up_if_over(session)

@@ -4,6 +4,8 @@ With each reading of the queue: sessions that were seen to end are ended in the 
 that Slurm has put back into the queue come back under their old address, and jobs of this hub
 that belong to nobody are cancelled. After a restart of the hub, starts that it cut off go on.
 """
+# JupyterHub has no public way to say that a running server starts again.
+# ruff: noqa: SLF001
 
 import asyncio
 import time
@@ -50,9 +52,9 @@ class Keeper:
         while True:
             snapshot = await self._state.watcher.changed(snapshot)
             try:
-                self._follow(snapshot)
+                self._follow()
                 await self._sweep(snapshot)
-            except Exception:
+            except Exception:  # noqa: BLE001 - one bad reading must not end the watch
                 app_log.exception("The keeper stumbled; it goes on with the next reading of the queue")
 
     # -- after a restart -------------------------------------------------------------------
@@ -107,7 +109,7 @@ class Keeper:
                 if session is not None and not session.over:
                     yield user, spawner, session
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    def _follow(self) -> None:
         for user, spawner, session in self._spawners():
             if session.record.phase != "ready" or not spawner.ready:
                 continue

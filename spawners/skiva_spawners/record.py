@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from skiva_spawners.options import Choice
+
 Phase = Literal["submitting", "waiting", "ready"]
 
 
@@ -34,17 +36,15 @@ class Record(BaseModel):
     """Seconds since the epoch."""
 
     @classmethod
-    def new(
-        cls, *, api_token: str, slice: str, environment: str, hours: float, account: str, clicked: float
-    ) -> Self:
+    def new(cls, choice: Choice, *, api_token: str, account: str, clicked: float) -> Self:
         """A record for a session that is about to be submitted."""
         return cls(
             nonce=secrets.token_hex(8),
             key=secrets.token_hex(32),
             api_token=api_token,
-            slice=slice,
-            environment=environment,
-            hours=hours,
+            slice=choice.slice.id,
+            environment=choice.environment.id,
+            hours=choice.hours,
             account=account,
             clicked=clicked,
         )

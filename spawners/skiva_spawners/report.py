@@ -101,7 +101,7 @@ class ExtendHandler(_JobHandler):
         spawner = self._spawner()
         try:
             end = await spawner.extend()
-        except (Refused, SlurmUnanswered) as problem:
+        except (Refused, SlurmUnanswered, Stale) as problem:
             raise web.HTTPError(409, str(problem)) from None
         self.finish(json.dumps({"ends": end}))
 

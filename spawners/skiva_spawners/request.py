@@ -45,11 +45,6 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
     )
 
 
-def devices_wanted(gres: str | None) -> int:
-    """How many device files one session may open: the number at the end of its gres."""
-    return int(gres.rsplit(":", 1)[1]) if gres else 0
-
-
 def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str) -> str:
     """The text of `server.json`: the one place, readable by its owner alone, for a session's secrets."""
     picked = choice.slice
@@ -62,7 +57,7 @@ def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str],
         "devices": list(site.cluster.devices),
         "always_open": list(site.cluster.always_open),
         "must_be_exclusive": picked.isolation == "exclusive" and site.cluster.fenced,
-        "devices_wanted": devices_wanted(picked.gres) if picked.isolation == "exclusive" else None,
+        "devices_wanted": picked.devices_wanted,
         "stream_url": stream_url,
         "minutes": choice.minutes,
         "session": {

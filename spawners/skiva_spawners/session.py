@@ -37,7 +37,7 @@ class Session:
         server: str,
         base_path: str,
         record: Record,
-        keep: Callable[[Record], None],
+        keep: Callable[[], None],
     ) -> None:
         self.state = state
         self.record = record
@@ -61,7 +61,7 @@ class Session:
     def update(self, **changes: object) -> None:
         """Change the record, in the database too."""
         self.record = self.record.but(**changes)
-        self._keep(self.record)
+        self._keep()
 
     def restored(self) -> None:
         """Called once for a record that comes from the database of a hub that was restarted."""

@@ -26,7 +26,7 @@ from skiva_spawners.failure import Failure, ended
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.options import Choice, choose
 from skiva_spawners.record import Record
-from skiva_spawners.report import Report
+from skiva_spawners.report import Report, Stale
 from skiva_spawners.session import Session
 
 __all__ = ["SliceSpawner"]
@@ -35,7 +35,7 @@ _FOREVER = 366 * 24 * 3600
 _END_PATIENCE = 20.0
 
 
-class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
+class SliceSpawner(SlurmSpawner):
     """Starts a person's notebook server in a Slurm job on the slice that they picked.
 
     It is a batchspawner only in the names of its settings: `req_partition`, `req_account` and
@@ -43,6 +43,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
     is its own.
     """
 
+    api_token: str
     session: Session | None = None
     """The session that this server is, from its submission to its end."""
     failure: Failure | None = None
@@ -78,7 +79,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
     def _check(self) -> Any:
         return _check_options
 
-    def options_from_query(self, query_data: Mapping[str, list[str]]) -> dict[str, Any]:
+    def options_from_query(self, query_data: Mapping[str, list[str]]) -> dict[str, Any]:  # noqa: ARG002
         """Refuse to start from a link: a link only fills in the form."""
         raise form.OnlyFillsIn
 
@@ -122,12 +123,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
             if self.session is None:
                 choice = self.choice()
                 record = Record.new(
-                    api_token=self.api_token,
-                    slice=choice.slice.id,
-                    environment=choice.environment.id,
-                    hours=choice.hours,
-                    account=self.user.name,
-                    clicked=time.time(),
+                    choice, api_token=self.api_token, account=self.user.name, clicked=time.time()
                 )
                 self.session = self._session(record)
                 await arrival.submit(self.session, choice, self._private_environment())
@@ -162,6 +158,11 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
             )
         return _told(f"{failure.sentence} {failure.action}".strip(), failure.cause)
 
+    def _living(self) -> Session:
+        if self.session is None:
+            raise Stale("There is no such session any more.")
+        return self.session
+
     def _private_environment(self) -> dict[str, str]:
         env: dict[str, str] = self.get_env()
         env["JUPYTERHUB_API_URL"] = self.skiva.site.hub.api_url.rstrip("/")
@@ -170,7 +171,7 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
         )
         return env
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self) -> None:
         """Commit the record at once: what the hub knows must survive its next instruction."""
         self.orm_spawner.state = self.get_state()
         self.db.commit()
@@ -202,13 +203,11 @@ class SliceSpawner(SlurmSpawner):  # type: ignore[misc]
 
     async def receive(self, report: Report) -> None:
         """Take the job's report; raises as `Session.receive` does."""
-        assert self.session is not None
-        await self.session.receive(report)
+        await self._living().receive(report)
 
     async def extend(self) -> float:
         """Lengthen the session by the site's step; the new end in seconds since the epoch."""
-        assert self.session is not None
-        return await self.session.extend()
+        return await self._living().extend()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Where the start is, in plain words, again whenever something changed."""
@@ -307,6 +306,6 @@ def _options_from_form(formdata: Mapping[str, list[str]]) -> dict[str, Any]:
         raise _told(str(problem), "option") from None
 
 
-def _check_options(spawner: SliceSpawner, user_options: Mapping[str, Any]) -> None:
+def _check_options(spawner: SliceSpawner, user_options: Mapping[str, Any]) -> None:  # noqa: ARG001 - it is on the spawner
     if spawner.session is None:
         spawner.choice()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 class _LeftOut(types.ModuleType):
     """Stands for a module that nothing here calls; its names are exceptions that nobody raises."""
 
-    __path__: list[str] = []
+    __path__: list[str] = []  # noqa: RUF012 - as its base class has it
 
     def __getattr__(self, name: str) -> type[Exception]:
         if name.startswith("__"):

@@ -6,11 +6,11 @@ fence lets one through, and "not permitted" when it does not, so the same proof 
 
 import argparse
 import errno
-import glob
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 _FENCED = {errno.EPERM, errno.EACCES}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR}
@@ -43,10 +43,15 @@ class Proof:
 
 def prove(patterns: Iterable[str], always_open: Iterable[str], allowed: int | None) -> Proof:
     """Open every device file that the patterns name, and judge."""
-    ignored = {path for pattern in always_open for path in glob.glob(pattern)}
-    paths = sorted({path for pattern in patterns for path in glob.glob(pattern)} - ignored)
+    ignored = {path for pattern in always_open for path in _matching(pattern)}
+    paths = sorted({path for pattern in patterns for path in _matching(pattern)} - ignored)
     devices = {path: try_open(path) for path in paths}
     return judge(devices, allowed, _memory_limit())
+
+
+def _matching(pattern: str) -> set[str]:
+    absolute = Path(pattern)
+    return {str(path) for path in Path(absolute.anchor).glob(str(absolute.relative_to(absolute.anchor)))}
 
 
 def try_open(path: str) -> str:
@@ -67,7 +72,10 @@ def judge(devices: dict[str, str], allowed: int | None, memory_limit: int | None
     if allowed is None:
         sentence = f"{openable} of {present} devices can be opened; this slice claims none for itself."
     elif openable > allowed:
-        sentence = f"This node does not fence its devices: {openable} of {present} can be opened, {allowed} would be yours."
+        sentence = (
+            f"This node does not fence its devices: {openable} of {present} can be opened, "
+            f"{allowed} would be yours."
+        )
     elif openable < allowed:
         sentence = f"Slurm gave this session {openable} of the {allowed} devices that it asked for."
     else:

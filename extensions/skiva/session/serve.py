@@ -1,9 +1,9 @@
 """The single-user server itself, started lean, on a socket that is already bound."""
 
-import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from skiva.session.lean import lean_imports
@@ -33,7 +33,7 @@ def serve(listener: socket.socket, key: str) -> None:
 def _arguments() -> list[str]:
     """What no configuration file may change."""
     settings = {
-        "ServerApp.root_dir": os.path.expanduser("~"),
+        "ServerApp.root_dir": str(Path.home()),
         "ServerApp.allow_unauthenticated_access": False,
         "ServerApp.default_url": "/lab",
         "KernelManager.transport": "ipc",
@@ -63,21 +63,22 @@ def _listen_on(server_class: Any, listener: socket.socket) -> None:
         server.http_server.add_socket(listener)
         return True
 
-    server_class._find_http_port = find_port
-    server_class._bind_http_server_tcp = bind
+    server_class._find_http_port = find_port  # noqa: SLF001 - the server has no other way to take a socket
+    server_class._bind_http_server_tcp = bind  # noqa: SLF001
 
 
 def _send_without_delay() -> None:
     """Send each kernel message at once; otherwise every cell waits some 40 ms for an acknowledgement."""
     from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
-    opened = KernelWebsocketHandler.open
+    handler: Any = KernelWebsocketHandler
+    opened = handler.open
 
     async def open_without_delay(self: Any, *args: Any, **kwargs: Any) -> None:
         self.set_nodelay(True)
         await opened(self, *args, **kwargs)
 
-    KernelWebsocketHandler.open = open_without_delay
+    handler.open = open_without_delay
 
 
 def _answer_challenges(server: Any, key: str) -> None:
