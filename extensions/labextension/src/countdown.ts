@@ -46,10 +46,14 @@ export interface IStep {
   readonly armed: readonly number[];
 }
 
-/** One look at the clock: of several thresholds passed at once only the nearest speaks. */
+/**
+ * One look at the clock: of several thresholds passed at once only the nearest speaks, and none does
+ * when the next is less than a minute away.
+ */
 export function step(armed: readonly number[], left: number): IStep {
   const passed = armed.filter(threshold => left <= threshold);
-  const due = passed.length && left > 0 ? Math.min(...passed) : null;
+  const soon = armed.some(threshold => left > threshold && left <= threshold + REARM);
+  const due = passed.length && left > 0 && !soon ? Math.min(...passed) : null;
   const next = THRESHOLDS.filter(
     threshold => left > threshold + REARM || (armed.includes(threshold) && left > threshold)
   );

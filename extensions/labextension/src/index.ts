@@ -63,8 +63,11 @@ const warnings: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [ISession, IOpenDocuments],
   activate: (app: JupyterFrontEnd, session: Session, documents: OpenDocuments) => {
-    new Warnings(session, documents, app.commands);
-    new EndNotice(session, documents, hubPage('spawn'));
+    // Before that there is nothing to show a notification, and no document to save.
+    void app.restored.then(() => {
+      new Warnings(session, documents, app.commands);
+      new EndNotice(session, documents, hubPage('spawn'));
+    });
   }
 };
 

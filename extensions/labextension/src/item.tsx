@@ -45,7 +45,7 @@ function tooltip(status: IStatus, ends: Date | null, answers: boolean): string {
 }
 
 function spoken(status: IStatus, left: number | null, answers: boolean): string {
-  const time = left === null ? 'no time limit' : `${longTime(left)} left`;
+  const time = left === null ? 'no time limit' : left > 0 ? `${longTime(left)} left` : 'time is up';
   const memory = answers && status.memory ? memoryWords(status.memory.used, status.memory.limit) : '';
   return [
     `Session on ${status.title}`,

@@ -40,9 +40,11 @@ export class Warnings {
     if (due === null) {
       this._armed = armed;
     }
-    if (left > SAVING + SAME) {
+    if (left > this._shownAt + SAME) {
+      // The session was extended, here or elsewhere.
       this._dismiss();
-    } else if (left > 0 && left <= SAVING && Date.now() - this._savedAt > SAVE_EVERY * 1000) {
+    }
+    if (left > 0 && left <= SAVING && Date.now() - this._savedAt > SAVE_EVERY * 1000) {
       this._savedAt = Date.now();
       void this._documents.saveAgain();
     }
@@ -82,7 +84,6 @@ export class Warnings {
   }
 
   private async _warn(message: string, save: boolean): Promise<void> {
-    this._dismiss();
     if (!save) {
       this._show(message);
       return;
@@ -92,13 +93,14 @@ export class Warnings {
     const soon = await Promise.race([saving, new Promise<null>(resolve => setTimeout(resolve, QUICK, null))]);
     this._show(`${message} ${soon ?? 'Saving…'}`);
     if (soon === null) {
-      const saved = await saving;
-      this._dismiss();
-      this._show(`${message} ${saved}`);
+      this._show(`${message} ${await saving}`);
     }
   }
 
+  /** There is one warning at a time: a later one takes the place of an earlier one. */
   private _show(message: string): void {
+    this._dismiss();
+    this._shownAt = this._session.left ?? Infinity;
     this._shown = Notification.emit(fitted(message), 'warning', {
       autoClose: false,
       actions: this._actions()
@@ -132,4 +134,5 @@ export class Warnings {
   private _signal = 0;
   private _savedAt = 0;
   private _shown: string | null = null;
+  private _shownAt = Infinity;
 }

@@ -48,7 +48,8 @@ export function longTime(seconds: number): string {
 
 /** About how many minutes: for sentences such as *ends in 10 minutes*. */
 export function aboutMinutes(seconds: number): string {
-  return plural(Math.max(1, Math.round(seconds / MINUTE)), 'minute');
+  const minutes = Math.round(seconds / MINUTE);
+  return minutes > 0 ? plural(minutes, 'minute') : 'less than a minute';
 }
 
 /** `Extend by 1 h`, `Extend by 30 min`. */

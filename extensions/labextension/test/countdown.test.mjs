@@ -60,6 +60,12 @@ test('a page opened late, or a computer that woke, hears only the nearest warnin
   assert.deepEqual(slept.armed, []);
 });
 
+test('a warning that another would follow at once is left out', () => {
+  const jumped = step(armedAtFirst(3600), 121);
+  assert.equal(jumped.due, null);
+  assert.equal(step(jumped.armed, 120).due, 120);
+});
+
 test('the server is asked more often near the end', () => {
   assert.equal(pollInterval(null), 10000);
   assert.equal(pollInterval(601), 10000);

@@ -22,13 +22,21 @@ test('time left is short, rounded down and gets seconds near the end', () => {
   }
 });
 
+test('where time has run out, or there is no limit, no number is shown', () => {
+  assert.equal(words.timeWords(3600), '1 h 0 min');
+  assert.equal(words.timeWords(0), 'time is up');
+  assert.equal(words.timeWords(-3), 'time is up');
+  assert.equal(words.timeWords(null), '');
+});
+
 test('a screen reader hears whole words', () => {
   assert.equal(words.longTime(3600 + 120), '1 hour 2 minutes');
   assert.equal(words.longTime(90000), '1 day 1 hour');
   assert.equal(words.longTime(60), '1 minute');
   assert.equal(words.longTime(20), 'less than a minute');
   assert.equal(words.aboutMinutes(119), '2 minutes');
-  assert.equal(words.aboutMinutes(20), '1 minute');
+  assert.equal(words.aboutMinutes(31), '1 minute');
+  assert.equal(words.aboutMinutes(20), 'less than a minute');
 });
 
 test('memory is told in the unit of its limit', () => {

@@ -18,6 +18,7 @@ WARNING_EVENT: dict[str, Any] = {
     "title": "Warning",
     "description": "Slurm sent its warning signal: the session ends soon.",
     "type": "object",
+    "properties": {},
 }
 """Tells open pages to ask for the status at once, hidden ones too, which otherwise do not ask."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
@@ -71,7 +71,7 @@ class _Incoming(HTTPMessageDelegate):
 
 async def events(
     url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, *, silence: float
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The data of each event of the stream at `url`, until it ends.
 
     Raises StreamBrokenError when it ends, is refused, or sends nothing for `silence` seconds.

@@ -83,7 +83,7 @@ class SessionState:
         self._ends = ends
 
     def warned(self, seconds: float | None = None) -> None:
-        """Note Slurm's warning signal, sent `seconds` before the end, or as long before as was asked of it."""
+        """Note Slurm's warning signal, sent `seconds` before the end, or as long before as was asked."""
         now, facts, ends = self._clock(), self.facts, self.ends
         asked = float(facts.warn) if facts and facts.warn else _USUAL_WARNING
         announced = asked if seconds is None else max(0.0, seconds)
