@@ -126,4 +126,15 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     watcher = state.watcher
     watcher.on_snapshot(lambda reading: snapshot_file.write(snapshot, reading, watcher.trouble))
     watcher.start()
+    state.background(_tell_of_trouble(watcher, snapshot))
     state.background(Keeper(JupyterHub.instance(), state, keeper_token).run())
+
+
+async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:
+    """Let notebooks know of a scheduler that is silent; good readings are written as they come."""
+    told = ""
+    while True:
+        await asyncio.sleep(2)
+        if watcher.trouble != told:
+            told = watcher.trouble
+            snapshot_file.write(snapshot, watcher.snapshot, told)

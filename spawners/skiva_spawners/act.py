@@ -67,8 +67,7 @@ def submit(
     done = _slurm(config, "sbatch", options, env, script)
     if done.returncode:
         shutil.rmtree(run_dir, ignore_errors=True)
-        return {"refused": done.stderr[-4000:]}
-    return {"submitted": done.stdout[-200:]}
+    return {"submitted": [done.returncode, done.stdout[-1000:], done.stderr[-4000:]]}
 
 
 def cancel(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.refusal import refusal, submitted
 from skiva_slurm.runner import run
-from skiva_slurm.sbatch import parse_job_id, refusal
 from skiva_spawners.errors import ActingFailed
 
 
@@ -38,11 +38,8 @@ class Actor:
             {"action": "submit", "nonce": nonce, "options": options, "script": script, "server": server},
         )
         if "submitted" not in answer:
-            raise Refused(refusal(answer.get("refused", "")))
-        job_id = parse_job_id(answer["submitted"])
-        if job_id is None:
-            raise SlurmUnanswered("sbatch did not name the job")
-        return job_id
+            raise ActingFailed("The helper did not say what became of the submission.")
+        return submitted(*answer["submitted"])
 
     async def cancel(self, account: str, job_id: int) -> None:
         """End a job.

@@ -23,7 +23,11 @@ class Helper:
         (root / "bin").mkdir()
         self.path = root / "libexec" / "skiva-act"
         self.path.write_bytes(ACT.read_bytes())
-        config = {"bin": str(root / "bin"), "env": {"SLURM_CONF": "/x/slurm.conf"}, "run_dirs": ".local/state/skiva"}
+        config = {
+            "bin": str(root / "bin"),
+            "env": {"SLURM_CONF": "/x/slurm.conf"},
+            "run_dirs": ".local/state/skiva",
+        }
         (root / "etc" / "act.json").write_text(json.dumps(config))
         self.slurm("sbatch", "echo 42")
         self.slurm("scancel", "exit 0")
@@ -50,7 +54,7 @@ class Helper:
 
 
 @pytest.fixture
-def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helper:
+def helper(tmp_path: Path) -> Helper:
     """A helper whose user's home is a temporary directory."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
@@ -74,7 +78,7 @@ def submission(**changes: object) -> dict[str, object]:
 
 def test_a_submission_writes_a_private_file_and_calls_sbatch_with_exactly_its_options(helper: Helper) -> None:
     """The secret is in a file of mode 0600 below directories of mode 0700, and nowhere else."""
-    assert helper.ask(submission()) == {"submitted": "42\n"}
+    assert helper.ask(submission()) == {"submitted": [0, "42\n", ""]}
     run_dir = helper.home / ".local/state/skiva" / NONCE
     assert (run_dir / "server.json").stat().st_mode & 0o777 == 0o600
     assert run_dir.stat().st_mode & 0o777 == 0o700
@@ -87,11 +91,13 @@ def test_a_submission_writes_a_private_file_and_calls_sbatch_with_exactly_its_op
 def test_a_refused_submission_leaves_no_secret_behind(helper: Helper) -> None:
     """What Slurm did not take needs no private file."""
     helper.slurm("sbatch", "echo 'sbatch: error: no' >&2; exit 1")
-    assert "no" in helper.ask(submission())["refused"]
+    assert helper.ask(submission())["submitted"] == [1, "", "sbatch: error: no\n"]
     assert not (helper.home / ".local/state/skiva" / NONCE).exists()
 
 
-@pytest.mark.parametrize("nonce", ["../../../../etc/cron.d", "0123456789abcde/", "", "0123456789ABCDEF", "a" * 17])
+@pytest.mark.parametrize(
+    "nonce", ["../../../../etc/cron.d", "0123456789abcde/", "", "0123456789ABCDEF", "a" * 17]
+)
 def test_a_run_directory_outside_the_place_for_them_is_refused(helper: Helper, nonce: str) -> None:
     """Case 9: the hub names a session, never a path."""
     assert "nonce" in helper.ask(submission(nonce=nonce))["error"]
@@ -117,7 +123,8 @@ def test_a_directory_that_others_may_write_to_is_refused(helper: Helper) -> None
 
 
 @pytest.mark.parametrize(
-    "request_", [{}, [], "submit", {"action": "shell"}, {"action": "cancel", "job_id": "1;2"}, {"action": "cancel"}]
+    "request_",
+    [{}, [], "submit", {"action": "shell"}, {"action": "cancel", "job_id": "1;2"}, {"action": "cancel"}],
 )
 def test_anything_but_its_few_requests_is_refused(helper: Helper, request_: object) -> None:
     """The helper does five things; the rest is an error and calls nothing."""
