@@ -11,7 +11,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -20,9 +19,13 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from skiva_hub.site_types import (
+    HELPER,
+    Address,
+    DevicePattern,
     Flag,
     FullPath,
     GresRequest,
+    HubId,
     Id,
     Name,
     Number,
@@ -73,11 +76,11 @@ class Cluster(_Table):
     """Where sbatch, squeue, scancel, scontrol are."""
     conf: FullPath | None = Field(default=None, examples=["/etc/slurm/slurm.conf"])
     """slurm.conf, where it is not in Slurm's default place."""
-    devices: tuple[str, ...] = Field(
+    devices: tuple[DevicePattern, ...] = Field(
         default=("/dev/nvidia[0-9]*", "/dev/nvidia-caps/nvidia-cap[0-9]*"), examples=[["/dev/nvidia[0-9]*"]]
     )
     """Glob patterns of every device file that only its owner may open."""
-    always_open: tuple[str, ...] = Field(default=(), examples=[["/dev/nvidia-caps/nvidia-cap2"]])
+    always_open: tuple[DevicePattern, ...] = Field(default=(), examples=[["/dev/nvidia-caps/nvidia-cap2"]])
     """Device files among `devices` that every job may open (e.g. MIG's parents and monitors)."""
     fenced: Flag = Field(default=True, examples=[True])
     """False where the nodes cannot fence devices; every page then says so."""
@@ -121,6 +124,9 @@ class Slice(_ForPeople):
         default="exclusive", validate_default=True, examples=["exclusive"]
     )
     """`exclusive` is proved in every job; `shared` and `none` are said on the page."""
+    device_files: Annotated[Whole, Field(ge=1, le=16)] = Field(default=1, examples=[1])
+    """Device files among `cluster.devices` that each unit of gres comes with: 1 for a GPU; for a MIG
+    instance 3 (its GPU, and the two that open the instance), or 2 where `always_open` names the GPU."""
     simulated: Flag = Field(default=False, examples=[False])
     """True where the device is a stand-in without a GPU behind it; the page says so."""
     account: SlurmName | None = Field(default=None, examples=["physics"])
@@ -145,6 +151,13 @@ class Slice(_ForPeople):
         if gres.split(":")[0] in {"shard", "mps"}:
             raise wrong(f"{gres} is not fenced by Slurm", 'write isolation = "shared"')
         return isolation
+
+    @property
+    def devices_wanted(self) -> int | None:
+        """How many device files one session must be able to open; None where that is not proved."""
+        if self.isolation != "exclusive" or self.gres is None:
+            return None
+        return int(self.gres.rpartition(":")[2]) * self.device_files
 
 
 class Environment(_ForPeople):
@@ -202,9 +215,7 @@ class Idle(_Table):
 class Hub(_Table):
     """Where the hub is and how jobs reach it."""
 
-    id: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9]{1,16}\z")] = Field(
-        default="skiva", examples=["skiva"]
-    )
+    id: HubId = Field(default="skiva", examples=["skiva"])
     """Marks this hub's jobs in Slurm; two hubs on one Slurm need two."""
     plain_http: Flag = Field(default=False, examples=[True])
     """States that an unencrypted network between hub and nodes is wanted."""
@@ -212,21 +223,15 @@ class Hub(_Table):
     """The hub's API as a compute node reaches it, e.g. `https://hub.example.org/hub/api`."""
     ports: tuple[Whole, Whole] = Field(default=(20000, 40000), examples=[[20000, 40000]])
     """The range in which servers listen on the nodes, for firewalls."""
-    bind: Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9.:_%-]{0,255}\z")] = Field(
-        default="", examples=["10.0.0.1"]
-    )
+    bind: Address = Field(default="", examples=["10.0.0.1"])
     """The address on which a server listens; empty means the node's own NodeAddr."""
     run_dirs: PurePosixPath = Field(
         default=PurePosixPath(".local/state/skiva/servers"), examples=[".local/state/skiva/servers"]
     )
     """Where a server's files lie, below the home of its owner."""
-    helper: tuple[str, ...] = Field(
-        default=(), examples=[["sudo", "-n", "-H", "-u", "{user}", "--", "/usr/local/lib/skiva/libexec/skiva-act"]]
-    )
-    """The command line of the helper that acts as a user, with `{user}` where the account's name belongs.
-
-    Without `{user}` the helper runs as the hub's own account, which then is the only one that is served.
-    """
+    helper: tuple[str, ...] = Field(default=(), examples=[HELPER])
+    """The command line of the helper that acts as a user, with `{user}` where the account's name belongs;
+    without it the helper runs as the hub's own account, which then is the only one that is served."""
 
     @field_validator("api_url")
     @classmethod

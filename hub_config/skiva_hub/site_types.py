@@ -46,10 +46,13 @@ def _plain(path: Path) -> Path:
 
 
 _ID = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z"
+_DEVICES = r"\A/[^\x00-\x1f\x7f]{1,400}\z"
 _SLURM_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\z"
 _GRES = r"\A[a-z][a-z0-9_]*(:[A-Za-z0-9][A-Za-z0-9_.+-]*)?:[1-9][0-9]{0,3}\z"
 _ONE_LINE = r"\A[^\x00-\x1f\x7f]*\z"
 _LINES = r"\A[^\x00-\x08\x0b-\x1f\x7f]*\z"
+_HUB_ID = r"\A[a-z0-9]{1,16}\z"
+_ADDRESS = r"\A[A-Za-z0-9.:_%-]{0,255}\z"
 _NAME = r"\A[^\s\x00-\x1f\x7f]{1,255}\z"
 
 PATTERNS_IN_WORDS = {
@@ -58,8 +61,14 @@ PATTERNS_IN_WORDS = {
     _GRES: "must be name:count or name:type:count",
     _ONE_LINE: "must be one line without control characters",
     _LINES: "must have no control characters",
+    _DEVICES: "must be the path of device files, beginning with /",
+    _HUB_ID: "must be 1 to 16 small letters or digits",
+    _ADDRESS: "must be an address or a name of a machine",
     _NAME: "must be one name without spaces",
 }
+
+HELPER = ["sudo", "-n", "-H", "-u", "{user}", "--", "/usr/local/lib/skiva/libexec/skiva-act"]
+"""The helper's command line as the manual has it."""
 
 Id = Annotated[str, StringConstraints(pattern=_ID)]
 """What people and scripts call a slice or an environment."""
@@ -76,6 +85,10 @@ Title = Annotated[
 Text = Annotated[str, StringConstraints(max_length=400, strip_whitespace=True, pattern=_LINES)]
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 """A user or a group of the hub."""
+DevicePattern = Annotated[str, StringConstraints(pattern=_DEVICES)]
+"""A glob pattern of device files, e.g. `/dev/nvidia[0-9]*`."""
+HubId = Annotated[str, StringConstraints(pattern=_HUB_ID)]
+Address = Annotated[str, StringConstraints(pattern=_ADDRESS)]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 SomeHours = Annotated[Number, Field(gt=0, le=24 * 30)]

@@ -113,10 +113,9 @@ def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
 
 def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
     """What the job is told to do; see `on_node`."""
-    exclusive = picked.isolation == "exclusive" and picked.gres
     proof = [f"--device={pattern}" for pattern in site.cluster.devices]
     proof += [f"--always-open={pattern}" for pattern in site.cluster.always_open]
-    proof += [f"--allowed={picked.gres.rsplit(':', 1)[1]}"] if exclusive and picked.gres else []
+    proof += [] if picked.devices_wanted is None else [f"--allowed={picked.devices_wanted}"]
     return {
         "word": word,
         "bind": site.hub.bind,

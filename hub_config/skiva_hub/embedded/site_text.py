@@ -76,7 +76,15 @@ def _slice(layout: Layout, plan: SlicePlan) -> dict[str, object]:
     }
     if plan.gres is not None:
         told["gres"] = plan.gres
+        told["device_files"] = _device_files(layout, plan.gres)
     return told
+
+
+def _device_files(layout: Layout, gres: str) -> int:
+    """How many device files one unit opens that no other slice shares: two for a MIG instance."""
+    kinds = [kind for node in layout.nodes for kind in node.gres if kind.type in gres.split(":")]
+    files = kinds[0].devices[0].files if kinds else ()
+    return max(1, len(set(files) - set(layout.shared_devices)))
 
 
 def _isolation(layout: Layout, plan: SlicePlan) -> str:

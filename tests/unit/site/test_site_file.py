@@ -86,6 +86,12 @@ CASES = [
     ("[[slice]]", "[slice]", "slice: must be a list", "write [[slice]], with two brackets"),
     ("[hub]", "[[hub]]", "hub: must be a table", "write [hub], with one bracket"),
     (
+        "[[partition]]",
+        '[cluster]\ndevices = ["dev/x"]\n[[partition]]',
+        "devices[1]: must be the path",
+        "devices =",
+    ),
+    (
         URL,
         '"http://hub.example.org/hub/api"',
         "api_url: is plain http",
@@ -275,3 +281,17 @@ def _toml(data: dict[str, Any]) -> str:
         return json.dumps(value) if isinstance(value, (str, bool, int)) else str(value)
 
     return "".join(f"{json.dumps(k)} = {write(v)}\n" for k, v in data.items())
+
+
+def test_how_many_devices_a_session_must_open_is_known_where_it_is_proved() -> None:
+    """A MIG instance is three device files, a GPU one; what is shared or has no gres is not counted."""
+    slices = {s.id: s for s in load(EXAMPLES / "mig-cluster.toml").slice}
+    assert {name: s.devices_wanted for name, s in slices.items()} == {
+        "cpu": None,
+        "1g.10gb": 3,
+        "3g.40gb": 3,
+        "h100": 1,
+        "4xh100": 4,
+        "course": 3,
+    }
+    assert {s.id: s.devices_wanted for s in load(EXAMPLES / "embedded.toml").slice}["shard"] is None
