@@ -22,6 +22,7 @@ _NONCE = re.compile(r"[0-9a-f]{16}")
 _LIMIT = 1 << 20
 _LOG_TAIL = 16 << 10
 _TIMEOUT = 20.0
+_LONGEST_MINUTES = 31 * 24 * 60
 
 
 class Refused(Exception):
@@ -34,7 +35,9 @@ def main() -> None:
     try:
         request = json.loads(sys.stdin.buffer.read(_LIMIT))
         config = json.loads(_config_path().read_bytes())
-        answer = _ACTIONS[request.pop("action")](config, **request)
+        action = request.pop("action")
+        _check_role(action, config.get("operators", []))
+        answer = _ACTIONS[action](config, **request)
     except Refused as problem:
         _answer({"error": str(problem)})
     except subprocess.TimeoutExpired:
@@ -44,6 +47,13 @@ def main() -> None:
     except (AttributeError, KeyError, TypeError, ValueError) as problem:
         _answer({"error": f"not a request: {type(problem).__name__}"})
     _answer(answer)
+
+
+def _check_role(action: str, operators: list[str]) -> None:
+    """A Slurm operator's account lengthens jobs and does nothing else, or the hub could be anybody."""
+    name = pwd.getpwuid(os.getuid()).pw_name
+    if operators and (name in operators) != (action == "extend"):
+        raise Refused(f"action: {name} may not do this here")
 
 
 def _config_path() -> Path:
@@ -80,6 +90,8 @@ def cancel(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:
 
 def extend(config: dict[str, Any], *, job_id: int, minutes: int) -> dict[str, Any]:
     """Set a job's time limit; runs as a Slurm operator."""
+    if not 1 <= int(minutes) <= _LONGEST_MINUTES:
+        raise Refused(f"minutes: must be from 1 to {_LONGEST_MINUTES}")
     arguments = ["update", f"JobId={int(job_id)}", f"TimeLimit={int(minutes)}"]
     done = _slurm(config, "scontrol", arguments, _environment(config, "/"))
     return {"refused": done.stderr[-4000:]} if done.returncode else {"extended": job_id}

@@ -1,4 +1,4 @@
-"""The one thing that acts as a user: a helper and, where root started the cluster, one sudoers line for it."""
+"""The one thing that acts as a user: a helper and, for a cluster of root's, one sudoers line."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ def helper(layout: Layout) -> Path:
 
 
 def helper_command(layout: Layout) -> tuple[str, ...]:
-    """What the hub runs to act as `{user}`; without root the one person is who the hub runs as."""
+    """What the hub runs to act as `{user}`; without root the hub runs as its one user."""
     if not layout.owners.root:
         return (str(helper(layout)),)
     return ("/usr/bin/sudo", "-n", "-H", "-u", "{user}", "--", str(helper(layout)))
@@ -38,7 +38,12 @@ def sudoers(layout: Layout) -> str:
 
 def act_config(layout: Layout) -> str:
     """What the helper is told: where Slurm is, and below which directory of a home servers live."""
-    told = {"bin": "/usr/bin", "env": {"SLURM_CONF": str(layout.conf)}, "run_dirs": RUN_DIRS}
+    told = {
+        "bin": "/usr/bin",
+        "env": {"SLURM_CONF": str(layout.conf)},
+        "run_dirs": RUN_DIRS,
+        "operators": [layout.owners.slurm] if layout.owners.root else [],
+    }
     return json.dumps(told, indent=1) + "\n"
 
 

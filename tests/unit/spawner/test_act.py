@@ -1,6 +1,8 @@
 """The helper: what it does as a user, and what it refuses to do."""
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +132,21 @@ def test_anything_but_its_few_requests_is_refused(helper: Helper, request_: obje
     """The helper does five things; the rest is an error and calls nothing."""
     assert "error" in helper.ask(request_)
     assert not helper.calls.exists()
+
+
+def test_an_operators_account_lengthens_jobs_and_does_nothing_else(helper: Helper) -> None:
+    """The hub may lengthen jobs as Slurm's operator, but never submit or cancel as one."""
+    helper.slurm("scontrol", "exit 0")
+    config = helper.path.parent.parent / "etc" / "act.json"
+    me = pwd.getpwuid(os.getuid()).pw_name
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"operators": [me]}))
+    assert "may not" in helper.ask(submission())["error"]
+    assert "may not" in helper.ask({"action": "cancel", "job_id": 1})["error"]
+    assert helper.ask({"action": "extend", "job_id": 7, "minutes": 90}) == {"extended": 7}
+    assert helper.calls.read_text().startswith("update\nJobId=7\nTimeLimit=90\n")
+    assert "minutes" in helper.ask({"action": "extend", "job_id": 7, "minutes": 10**6})["error"]
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"operators": ["somebody-else"]}))
+    assert "may not" in helper.ask({"action": "extend", "job_id": 7, "minutes": 90})["error"]
 
 
 def test_slurm_commands_get_an_environment_of_their_own(helper: Helper) -> None:
