@@ -84,7 +84,10 @@ class Cluster:
 
     def job_state(self, job: int) -> str:
         """Slurm's word for a job's state."""
-        done = self.run_as("root" if os.geteuid() == 0 else _me(), ["/usr/bin/squeue", "-ht", "all", "-o", "%T", "-j", str(job)])
+        done = self.run_as(
+            "root" if os.geteuid() == 0 else _me(),
+            ["/usr/bin/squeue", "-ht", "all", "-o", "%T", "-j", str(job)],
+        )
         return done.stdout.strip()
 
     def wait_state(self, job: int, *states: str, seconds: float = 20.0) -> str:
@@ -137,7 +140,16 @@ def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subproces
     """Run `skiva COMMAND …` on a state directory, with the environment in it."""
     command, *rest = arguments
     return subprocess.run(
-        [str(directory / "venv/hub/bin/python"), "-I", "-m", "skiva_hub.cli", command, "--dir", str(directory), *rest],
+        [
+            str(directory / "venv/hub/bin/python"),
+            "-I",
+            "-m",
+            "skiva_hub.cli",
+            command,
+            "--dir",
+            str(directory),
+            *rest,
+        ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -181,7 +193,10 @@ def remove(directory: Path) -> None:
 
 
 def _logs(directory: Path) -> str:
-    found = (f"\n== {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in sorted(directory.glob("log/*.log")))
+    found = (
+        f"\n== {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+        for path in sorted(directory.glob("log/*.log"))
+    )
     return "".join(found)
 
 

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if text.isdigit() and 1024 <= int(text) <= 65535:
+    if text.isascii() and text.isdigit() and 1024 <= int(text) <= 65535:
         return int(text)
     raise argparse.ArgumentTypeError("must be a number from 1024 to 65535")
 

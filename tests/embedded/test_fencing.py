@@ -89,7 +89,9 @@ def test_ending_a_job_ends_all_its_processes(cluster: Any, wait_for: Any) -> Non
     note = Path("/home/researcher3/escaped")
     note.unlink(missing_ok=True)
     script = f"setsid sh -c 'echo $$ >{note}; exec sleep 1000' </dev/null >/dev/null 2>&1 & sleep 1000"
-    number = cluster.submit("researcher3", "--partition=cpu", "--mem=100", "--output=/dev/null", script=script)
+    number = cluster.submit(
+        "researcher3", "--partition=cpu", "--mem=100", "--output=/dev/null", script=script
+    )
     cluster.wait_state(number, "RUNNING")
     pid = int(wait_for(lambda: note.exists() and note.read_text().strip()))
     cluster.run_as("researcher3", ["/usr/bin/scancel", str(number)])
@@ -99,7 +101,13 @@ def test_ending_a_job_ends_all_its_processes(cluster: Any, wait_for: Any) -> Non
 
 def test_seven_people_get_the_seven_instances_and_the_eighth_waits(cluster: Any) -> None:
     """All seven MIG instances are out at the same time, each once; the eighth job waits and follows."""
-    options = ("--partition=slices", "--gres=gpu:1g.10gb:1", "--mem=2048", "--cpus-per-task=2", "--output=/dev/null")
+    options = (
+        "--partition=slices",
+        "--gres=gpu:1g.10gb:1",
+        "--mem=2048",
+        "--cpus-per-task=2",
+        "--output=/dev/null",
+    )
     jobs = [cluster.submit(f"researcher{n % 3 + 1}", *options, script="sleep 1000") for n in range(8)]
     try:
         for number in jobs[:7]:
@@ -115,4 +123,3 @@ def test_seven_people_get_the_seven_instances_and_the_eighth_waits(cluster: Any)
         cluster.run_as("root", ["/usr/bin/scancel", *map(str, jobs)])
         for number in jobs:
             cluster.wait_state(number, "CANCELLED")
-

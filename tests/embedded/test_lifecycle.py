@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="another suite runs without root")]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(os.geteuid() != 0, reason="another suite runs without root"),
+]
 
 _SLEEP = ("--partition=slices", "--gres=gpu:1g.10gb:1", "--mem=100", "--output=/dev/null")
 
@@ -217,7 +220,10 @@ def test_env_lets_a_shell_talk_to_slurm(cluster: Any) -> None:
     """What `env` prints is shell code after which plain `sinfo` shows this cluster's nodes."""
     lines = cluster.skiva("env").stdout
     done = subprocess.run(
-        ["/bin/sh", "-ec", f"{lines}sinfo --noheader --format=%P"], capture_output=True, text=True, check=False
+        ["/bin/sh", "-ec", f"{lines}sinfo --noheader --format=%P"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "lowprio" in done.stdout
 

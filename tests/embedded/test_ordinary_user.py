@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="only root can make an account")]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make an account"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,12 @@ def test_nothing_is_left_of_it(mine: Any, victims: tuple[str, ...], wait_for: An
     """Killed, and then taken down, it leaves no process, not even one that its job let loose."""
     assert mine.skiva("up", "--detach", "--no-hub", f"--port={mine.port}").returncode == 0
     done = mine.run(
-        "/usr/bin/sbatch", "--partition=slices", "--gres=gpu:1g.10gb:1", "--output=/dev/null", "--wrap", "sleep 1000"
+        "/usr/bin/sbatch",
+        "--partition=slices",
+        "--gres=gpu:1g.10gb:1",
+        "--output=/dev/null",
+        "--wrap",
+        "sleep 1000",
     )
     assert done.returncode == 0, done.stderr
     wait_for(lambda: mine.run("/usr/bin/squeue", "-h", "-t", "R").stdout)

@@ -58,7 +58,9 @@ def ensure(directory: Path) -> tuple[list[str], list[str]]:
             record.users.append(name)
         foreign = [n for n in (HUB, GROUP) if n not in record.users + record.groups]
         if foreign:
-            raise CannotStart(f"{foreign[0]} is there already and was not made by skiva; remove or rename it first.")
+            raise CannotStart(
+                f"{foreign[0]} is there already and was not made by skiva; remove or rename it first."
+            )
         return [n for n in PEOPLE if n in record.users], [n for n in PEOPLE if n not in record.users]
 
 
@@ -114,8 +116,14 @@ def _group_exists(name: str) -> bool:
 
 def _run(program: str, *arguments: str) -> None:
     done = subprocess.run(
-        [f"/usr/sbin/{program}", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [f"/usr/sbin/{program}", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # userdel says 12 when a mailbox or home could not be removed; the account is gone all the same.
     if done.returncode not in (0, 12):
-        raise CannotStart(f"{program} {arguments[-1]} failed: {done.stderr.strip().splitlines()[-1:] or 'no reason given'}")
+        raise CannotStart(
+            f"{program} {arguments[-1]} failed: {done.stderr.strip().splitlines()[-1:] or 'no reason given'}"
+        )

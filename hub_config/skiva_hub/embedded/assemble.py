@@ -54,7 +54,9 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
             directory, owners, machine, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
         )
     else:
-        layout = plan.simulated(directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced)
+        layout = plan.simulated(
+            directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
+        )
     return Assembly(layout, numbers)
 
 
@@ -106,7 +108,7 @@ def _check_directory(directory: Path, *, root: bool) -> None:
             )
     if root and not _reaches_directory(directory):
         raise CannotStart(
-            f"--dir: other accounts cannot enter {directory}, so jobs could not run; choose another directory."
+            f"--dir: other accounts cannot enter {directory}, so no job could run; choose another one."
         )
 
 

@@ -13,7 +13,7 @@ _NEEDED = ("devices", "freezer", "memory")
 
 
 def version() -> int:
-    """2 where the machine has the unified hierarchy, 1 where Slurm's controllers are in the older one, 0 for none.
+    """2 where the machine has the unified hierarchy, 1 where it has the older one, 0 for neither.
 
     A machine that has both counts as 1, as it does for Slurm.
     """

@@ -147,7 +147,7 @@ class Children:
             self._say(f"{child.part.name} ended ({_how(status)}); starting it again in {pause:.1f} s.")
             self._changed()
             await asyncio.sleep(pause)
-            while (self._hold / child.part.name).exists():
+            while (self._hold / child.part.name).exists():  # noqa: ASYNC110 - a file, of another program
                 await asyncio.sleep(0.1)
             if child.part.leaves_orphans:
                 for process in self.orphans(child.part.user):

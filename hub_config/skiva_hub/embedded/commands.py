@@ -15,9 +15,9 @@ from skiva_hub.embedded.sweep import sweep
 
 _READY_SECONDS, _END_SECONDS = 120.0, 60.0
 _OURS = (
-    "accounts", "admin-token", "dev", "etc", "hold", "hub", "libexec", "log", "munge", "password", "ports.json",
-    "run.json", "site.toml", "slurm", "venv", "lock",
-)  # fmt: skip
+    *("admin-token", "password", "ports.json", "run.json", "site.toml", "lock"),
+    *("dev", "etc", "hold", "hub", "libexec", "log", "munge", "slurm", "venv"),
+)
 
 
 def up(directory: Path, *, port: int | None, detach: bool, with_hub: bool) -> int:
@@ -69,7 +69,9 @@ def _runs_already(directory: Path) -> int:
             print(f"Skiva already runs in {directory}: {running.url}")
             return 0
         time.sleep(0.1)
-    print(f"skiva: another command is starting or ending what runs in {directory}; try again.", file=sys.stderr)
+    print(
+        f"skiva: another command is starting or ending what runs in {directory}; try again.", file=sys.stderr
+    )
     return 1
 
 

@@ -5,14 +5,16 @@ Reading them is `inspect()`; everything else turns text into values.
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, SubprocessError, run
 
-_GPU = re.compile(r"GPU (\d+): (.+?) \(UUID: [^)]*\)\s*\Z")
-_MIG = re.compile(r"\s+MIG (\S+)\s+Device\s+\d+: \(UUID: [^)]*\)\s*\Z")
-_INSTANCE = re.compile(r"\|\s+(\d+)\s+MIG (\S+)\s+\d+\s+(\d+)\s+\d+:\d+\s+\|\s*\Z")
-_MINOR = re.compile(r"gpu(\d+)/gi(\d+)(?:/ci(\d+))?/access (\d+)\s*\Z")
+_GPU = re.compile(r"GPU (\d+): (.+?) \(UUID: ([^)]*)\)\s*")
+_MIG = re.compile(r"\s+MIG \S+\s+Device\s+\d+: \(UUID: [^)]*\)\s*")
+_INSTANCE = re.compile(r"\|\s+(\d+)\s+MIG (\S+)\s+\d+\s+(\d+)\s+\d+:\d+\s+\|\s*")
+_CAPABILITY = re.compile(r"gpu(\d+)/gi(\d+)(?:/ci(\d+))?/access (\d+)\s*")
+_INFORMATION = re.compile(r"GPU UUID:\s*(\S+).*Device Minor:\s*(\d+)", re.DOTALL)
 _MARKETING = {"nvidia", "tesla", "geforce", "quadro", "rtx", "gtx", "graphics", "device", "titan"}
 
 
@@ -26,23 +28,25 @@ class MigInstance:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU of the machine; with `instances` it is cut into MIG instances."""
+    """One GPU of the machine; with `instances` it is cut into MIG instances.
 
-    index: int
+    `minor` is the number of its device file, which need not be its number in nvidia-smi.
+    """
+
+    minor: int
     name: str
     instances: tuple[MigInstance, ...] = ()
 
     @property
     def device(self) -> Path:
         """The GPU's own device file."""
-        return Path(f"/dev/nvidia{self.index}")
+        return Path(f"/dev/nvidia{self.minor}")
 
     @property
     def type(self) -> str:
         """The name in Slurm: the model in small letters, e.g. `h100`."""
         words = re.findall(r"[a-z0-9]+", self.name.lower())
-        model = [w for w in words if w not in _MARKETING]
-        return model[0] if model else "gpu"
+        return next((word for word in words if word not in _MARKETING), "gpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +55,62 @@ class Machine:
 
     cores: int
     memory_mb: int
-    gpus: tuple[Gpu, ...] = field(default=())
+    gpus: tuple[Gpu, ...] = ()
 
 
-def parse_gpus(listing: str, instances: str = "", minors: str = "") -> tuple[Gpu, ...]:
+def parse_gpus(
+    listing: str, *, information: Iterable[str] = (), instances: str = "", capabilities: str = ""
+) -> tuple[Gpu, ...]:
     """The GPUs of `nvidia-smi -L`.
 
     Args:
         listing: the output of `nvidia-smi -L`.
+        information: the texts of /proc/driver/nvidia/gpus/*/information.
         instances: the output of `nvidia-smi mig -lgi`.
-        minors: the text of /proc/driver/nvidia-caps/mig-minors.
+        capabilities: the text of /proc/driver/nvidia-caps/mig-minors.
 
     Raises:
         ValueError: a GPU has MIG instances whose device files cannot be told.
     """
-    caps = _capability_minors(minors)
-    by_gpu: dict[int, list[MigInstance]] = {}
-    for line in instances.splitlines():
-        if (match := _INSTANCE.match(line)) and (files := caps.get((int(match[1]), int(match[3])))):
-            by_gpu.setdefault(int(match[1]), []).append(MigInstance(match[2], files))
+    minors = {match[1]: int(match[2]) for text in information if (match := _INFORMATION.search(text))}
+    caps = _capability_files(capabilities)
     found: list[Gpu] = []
-    mig_lines: dict[int, int] = {}
-    for line in listing.splitlines():
-        if match := _GPU.match(line):
-            index = int(match[1])
-            found.append(Gpu(index, match[2], tuple(by_gpu.get(index, ()))))
-        elif _MIG.match(line) and found:
-            mig_lines[found[-1].index] = mig_lines.get(found[-1].index, 0) + 1
-    for gpu in found:
-        if len(gpu.instances) != mig_lines.get(gpu.index, 0):
+    for section in re.split(r"^(?=GPU \d)", listing, flags=re.MULTILINE):
+        first, *rest = section.splitlines() or [""]
+        if not (match := _GPU.fullmatch(first)):
+            continue
+        minor = minors.get(match[3], int(match[1]))
+        pieces = _instances(int(match[1]), minor, instances, caps)
+        shown = sum(1 for line in rest if _MIG.fullmatch(line))
+        if len(pieces) != shown:
             raise ValueError(
-                f"GPU {gpu.index} lists {mig_lines.get(gpu.index, 0)} MIG instances, of which "
-                f"{len(gpu.instances)} have one compute instance and device files of their own; "
-                "give each GPU instance one compute instance (nvidia-smi mig -cgi … -C)"
+                f"GPU {match[1]} has {shown} MIG devices, but {len(pieces)} GPU instances with one compute "
+                "instance and device files of their own; give each GPU instance one compute instance "
+                "(nvidia-smi mig -cgi PROFILES -C)."
             )
+        found.append(Gpu(minor, match[2], pieces))
     return tuple(found)
 
 
-def _capability_minors(text: str) -> dict[tuple[int, int], tuple[Path, ...]]:
-    """(gpu, GPU instance) -> the files of the instance and of its only compute instance."""
+def _instances(
+    index: int, minor: int, listing: str, caps: dict[tuple[int, int], tuple[Path, ...]]
+) -> tuple[MigInstance, ...]:
+    rows = (match for line in listing.splitlines() if (match := _INSTANCE.fullmatch(line)))
+    return tuple(
+        MigInstance(row[2], caps[minor, int(row[3])])
+        for row in rows
+        if int(row[1]) == index and (minor, int(row[3])) in caps
+    )
+
+
+def _capability_files(text: str) -> dict[tuple[int, int], tuple[Path, ...]]:
+    """(GPU, GPU instance) -> the files of the instance and of its only compute instance."""
     parts: dict[tuple[int, int], dict[str, int]] = {}
-    for line in text.splitlines():
-        if match := _MINOR.match(line):
-            key = "gi" if match[3] is None else f"ci{match[3]}"
-            parts.setdefault((int(match[1]), int(match[2])), {})[key] = int(match[4])
+    for match in filter(None, map(_CAPABILITY.fullmatch, text.splitlines())):
+        part = "gi" if match[3] is None else f"ci{match[3]}"
+        parts.setdefault((int(match[1]), int(match[2])), {})[part] = int(match[4])
     return {
-        where: tuple(Path(f"/dev/nvidia-caps/nvidia-cap{minor}") for minor in (found["gi"], found["ci0"]))
+        where: tuple(Path(f"/dev/nvidia-caps/nvidia-cap{found[part]}") for part in ("gi", "ci0"))
         for where, found in parts.items()
         if {"gi", "ci0"} <= found.keys()
     }
@@ -108,22 +122,23 @@ def inspect() -> Machine:
     Raises:
         ValueError: MIG instances whose device files cannot be told.
     """
-    minors = Path("/proc/driver/nvidia-caps/mig-minors")
+    driver = Path("/proc/driver")
+    minors = driver / "nvidia-caps" / "mig-minors"
     listing = _nvidia_smi("-L")
     gpus = parse_gpus(
         listing,
-        _nvidia_smi("mig", "-lgi") if "MIG" in listing else "",
-        minors.read_text() if minors.exists() else "",
+        information=[path.read_text() for path in driver.glob("nvidia/gpus/*/information")],
+        instances=_nvidia_smi("mig", "-lgi") if "MIG" in listing else "",
+        capabilities=minors.read_text() if minors.exists() else "",
     )
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return Machine(os.cpu_count() or 1, memory_mb * 9 // 10, gpus)
 
 
 def _nvidia_smi(*arguments: str) -> str:
+    command = ["nvidia-smi", *arguments]
     try:
-        done = run(
-            ["nvidia-smi", *arguments], stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=30, check=False
-        )
+        done = run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=30, check=False)
     except (OSError, SubprocessError):
         return ""
     return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

@@ -52,7 +52,14 @@ def node(layout: Layout, plan: NodePlan) -> Part:
     argv: tuple[str, ...] = ("/usr/sbin/slurmd", "-D", "-N", plan.name, "-f", str(layout.conf))
     if layout.fenced and layout.simulated:
         others = (layout.device_dir / n.label for n in layout.nodes if n.gres and n is not plan)
-        view = (sys.executable, "-I", node_view.__file__, str(layout.slurm / "empty"), *map(str, others), "--")
+        view = (
+            sys.executable,
+            "-I",
+            node_view.__file__,
+            str(layout.slurm / "empty"),
+            *map(str, others),
+            "--",
+        )
         argv = ("/usr/bin/unshare", "--mount", "--propagation", "slave", "--", *view, *argv)
     return Part(plan.label, argv, layout.owners.slurmd, _slurm_env(layout), layout.slurm)
 

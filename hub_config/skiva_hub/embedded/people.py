@@ -32,7 +32,9 @@ def prepare(layout: Layout) -> SigningIn:
     if not layout.owners.root:
         return SigningIn((layout.owners.hub,), password)
     names, foreign = accounts.ensure(layout.dir)
-    notes = tuple(f"The account {name} was there before and is left alone: it cannot sign in." for name in foreign)
+    notes = tuple(
+        f"The account {name} was there before and is left alone: it cannot sign in." for name in foreign
+    )
     return SigningIn(tuple(names), password, notes)
 
 

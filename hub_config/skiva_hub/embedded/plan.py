@@ -1,7 +1,7 @@
 """What an embedded cluster declares: simulated GPUs, or the NVIDIA GPUs of the machine."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from skiva_hub.embedded.hardware import Gpu, Machine
@@ -32,7 +32,9 @@ SIMULATED_SLICES = (
 )
 
 
-def simulated(directory: Path, owners: Owners, *, ports: Sequence[int], hub_port: int, fenced: bool) -> Layout:
+def simulated(
+    directory: Path, owners: Owners, *, ports: Sequence[int], hub_port: int, fenced: bool
+) -> Layout:
     """A cluster of five nodes whose GPUs are device files without a driver.
 
     Args:
@@ -135,38 +137,22 @@ def _real_gres(gpus: Sequence[Gpu]) -> tuple[GresPlan, ...]:
 
 
 def _real_slices(machine: Machine) -> tuple[SlicePlan, ...]:
-    whole = [g for g in machine.gpus if not g.instances]
-    pieces = [i for g in machine.gpus for i in g.instances]
-    share = 1 + len(whole) + len(pieces)
-    cpu = SlicePlan(
-        "cpu",
-        "CPU only",
-        "No GPU.",
-        "cpu",
-        None,
-        max(1, machine.cores // share),
-        max(1024, machine.memory_mb // share),
-    )
-    slices = [cpu]
-    for profile in dict.fromkeys(p.profile for p in pieces):
-        slices.append(
-            replace(cpu, id=profile, title=f"MIG {profile}", description="A piece of a GPU.",
-                    partition="slices", gres=f"gpu:{profile}:1")
-        )  # fmt: skip
-    for kind in dict.fromkeys(g.type for g in whole):
-        slices += _whole_gpu_slices(cpu, kind, [g for g in whole if g.type == kind])
+    """Each GPU and MIG instance gets the same share of cores and memory, and one share needs no GPU."""
+    whole = Counter(gpu.type for gpu in machine.gpus if not gpu.instances)
+    pieces = dict.fromkeys(i.profile for gpu in machine.gpus for i in gpu.instances)
+    shares = 1 + whole.total() + sum(len(gpu.instances) for gpu in machine.gpus)
+    cores, memory = max(1, machine.cores // shares), max(1024, machine.memory_mb // shares)
+
+    def plan(name: str, title: str, about: str, partition: str, gres: str | None, size: int = 1) -> SlicePlan:
+        return SlicePlan(name, title, about, partition, gres, size * cores, size * memory)
+
+    slices = [plan("cpu", "CPU only", "No GPU.", "cpu", None)]
+    slices += [
+        plan(p.replace("+", "-"), f"MIG {p}", "A piece of a GPU.", "slices", f"gpu:{p}:1") for p in pieces
+    ]
+    for kind, count in whole.items():
+        slices.append(plan(kind, "One GPU", f"A whole {kind.upper()}.", "gpu", f"gpu:{kind}:1"))
+        if count > 1:
+            about = f"Two {kind.upper()} of this machine."
+            slices.append(plan(f"2x{kind}", "Two GPUs", about, "gpu", f"gpu:{kind}:2", 2))
     return tuple(slices)
-
-
-def _whole_gpu_slices(share: SlicePlan, kind: str, gpus: Sequence[Gpu]) -> list[SlicePlan]:
-    one = replace(
-        share, id=kind, title="One GPU", description=f"A whole {gpus[0].name}.",
-        partition="gpu", gres=f"gpu:{kind}:1",
-    )  # fmt: skip
-    if len(gpus) < 2:
-        return [one]
-    two = replace(
-        one, id=f"2x{kind}", title="Two GPUs", description=f"Two {gpus[0].name}.", gres=f"gpu:{kind}:2",
-        cores=2 * share.cores, memory_mb=2 * share.memory_mb,
-    )  # fmt: skip
-    return [one, two]

@@ -28,7 +28,7 @@ def choose(directory: Path, names: tuple[str, ...], public: int | None) -> dict[
     for name in names:
         port = kept.get(name, 0)
         while port in chosen.values() or not port or not is_free(port):
-            port = random.choice(_PRIVATE)
+            port = random.choice(_PRIVATE)  # noqa: S311 - no secret
         chosen[name] = port
     write(path, json.dumps(chosen, indent=1) + "\n")
     return chosen

@@ -27,7 +27,7 @@ def helper_command(layout: Layout) -> tuple[str, ...]:
 
 
 def sudoers(layout: Layout) -> str:
-    """The sudoers file: the hub's account may run the helper, as the cluster's people or as Slurm's account."""
+    """The sudoers file: the hub's account may run the helper as one of the people or as Slurm."""
     command = helper(layout)
     return (
         f"# Written by skiva for {layout.dir}; removed when that cluster ends.\n"

@@ -94,7 +94,7 @@ def environment(pid: int) -> dict[str, str]:
 def program(pid: int) -> str:
     """The path of what a process runs; empty where it cannot be read."""
     try:
-        return os.readlink(_PROC / str(pid) / "exe")
+        return str((_PROC / str(pid) / "exe").readlink())
     except OSError:
         return ""
 

@@ -15,7 +15,7 @@ _USABLE = {"idle", "mixed", "allocated", "planned", "completing"}
 
 async def until(condition: Callable[[], Awaitable[bool]], *, every: float = 0.05) -> None:
     """Ask again and again until the answer is yes."""
-    while not await condition():
+    while not await condition():  # noqa: ASYNC110 - other programs tell only when asked
         await asyncio.sleep(every)
 
 
@@ -54,7 +54,13 @@ async def slurm(layout: Layout, program: str, *arguments: str) -> tuple[int, str
     command = [f"/usr/bin/{program}", *arguments]
     try:
         done = await asyncio.to_thread(
-            subprocess.run, command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=10.0, check=False
+            subprocess.run,
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10.0,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return -1, ""

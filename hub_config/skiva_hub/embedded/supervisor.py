@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from skiva_hub.embedded import cgroups, parts, people, prepare, privilege, ready, state, texts
 from skiva_hub.embedded.assemble import Assembly, assemble, check_reach
@@ -67,7 +68,7 @@ class Supervisor:
         self._children.ended = asyncio.get_running_loop().create_future()
         start = asyncio.create_task(self._start())
         stop = asyncio.create_task(self._stop.wait())
-        waited = {start, stop, self._children.ended}
+        waited: set[asyncio.Future[Any]] = {start, stop, self._children.ended}
         await asyncio.wait(waited, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         ended, self._children.ended = self._children.ended, None
@@ -118,7 +119,7 @@ class Supervisor:
         await ready.until(lambda: ready.munge(layout), every=0.01)
         await self._children.start(parts.controller(layout))
         await ready.until(lambda: ready.controller(layout))
-        await self._cancel_jobs(seconds=0)  # of a cluster that was killed
+        await self._cancel_jobs(layout, seconds=0)  # of a cluster that was killed
         await asyncio.gather(*(self._children.start(parts.node(layout, node)) for node in layout.nodes))
 
     async def _start_hub(self, assembly: Assembly, names: tuple[str, ...]) -> None:
@@ -137,7 +138,7 @@ class Supervisor:
         await children.stop("proxy", seconds=5.0)
         kill(children.orphans(layout.owners.hub))
         if "slurmctld" in children.all:
-            await self._cancel_jobs(seconds=_JOBS_END_SECONDS)
+            await self._cancel_jobs(layout, seconds=_JOBS_END_SECONDS)
         # slurmctld saves its state at once, then may wait long for nodes that are gone.
         await children.stop("slurmctld", *(node.label for node in layout.nodes), seconds=4.0)
         kill(children.strangers())
@@ -146,9 +147,8 @@ class Supervisor:
         await children.stop("munge", seconds=5.0)
         sweep(self._directory)
 
-    async def _cancel_jobs(self, *, seconds: float) -> None:
+    async def _cancel_jobs(self, layout: Layout, *, seconds: float) -> None:
         """Cancel every job, and give those that run some time to end."""
-        layout = self._layout()
         _, text = await ready.slurm(layout, "squeue", "--noheader", "--format=%A")
         if not text.split():
             return
@@ -164,10 +164,6 @@ class Supervisor:
         while True:
             await asyncio.sleep(1.0)
             self._children.sweep()
-
-    def _layout(self) -> Layout:
-        assert self._assembly is not None
-        return self._assembly.layout
 
     def _save(self) -> None:
         """Write down what runs."""

@@ -9,7 +9,7 @@ from skiva_hub.embedded.proc import kill
 
 
 def sweep(directory: Path) -> list[str]:
-    """Kill recorded processes, jobs and what is in the nodes' cgroups; remove the cgroups and the sudoers file.
+    """Kill what was recorded, jobs, and what is in the nodes' cgroups; remove those and the sudoers file.
 
     The caller holds the directory's lock, so nothing of it is being started.
 
