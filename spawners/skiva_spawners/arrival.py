@@ -32,23 +32,25 @@ _UNANSWERED = Failure(
 )
 
 
-async def submit(session: Session, choice: Choice, env: dict[str, str]) -> None:
+async def submit(session: Session, choice: Choice, env: dict[str, str], defaults: dict[str, str]) -> None:
     """Hand the job to Slurm. Whoever cancels this leaves a submission that still ends well.
+
+    `env` goes into the session's private file; `defaults` fill in what its slice leaves open.
 
     Raises:
         SessionFailed: Slurm refused, or did not answer and no job was found.
     """
     session.update()
     session.log.info("clicked", slice=choice.slice.id, environment=choice.environment.id, hours=choice.hours)
-    session.submission = session.state.background(_submit(session, choice, env))
+    session.submission = session.state.background(_submit(session, choice, env, defaults))
     await asyncio.shield(session.submission)
 
 
-async def _submit(session: Session, choice: Choice, env: dict[str, str]) -> None:
+async def _submit(session: Session, choice: Choice, env: dict[str, str], defaults: dict[str, str]) -> None:
     state, record = session.state, session.record
     try:
         home = (await asyncio.to_thread(pwd.getpwnam, record.account)).pw_dir
-        request = job_request(state.site, choice, session.tag, home, state.defaults)
+        request = job_request(state.site, choice, session.tag, home, defaults)
         job_id = await state.actor.submit(
             record.account,
             nonce=record.nonce,
@@ -183,5 +185,5 @@ async def _until_it_answers(session: Session) -> str:
                 await _fail(session, Failure(sentence, action, cause="unreachable"))
             await asyncio.sleep(0.1)
         else:
-            session.update(phase="ready", restarts=report.restarts)
+            session.update(phase="ready", restarts=report.restarts, url=url)
             return url

@@ -20,8 +20,6 @@ class HubState:
     site: Site
     watcher: Watcher
     actor: Actor
-    defaults: dict[str, str] = field(default_factory=dict)
-    """What a migrated site's `req_*` settings say where a slice says nothing."""
     stream_url: str = ""
     """Where notebooks follow the queue."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)

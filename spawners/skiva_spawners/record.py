@@ -32,6 +32,8 @@ class Record(BaseModel):
     phase: Phase = "submitting"
     job_id: int | None = None
     restarts: int = 0
+    url: str = ""
+    """Where its server answered last, without a path."""
     clicked: float = 0.0
     """Seconds since the epoch."""
 

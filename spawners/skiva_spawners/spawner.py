@@ -17,6 +17,7 @@ from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import default
 
 from skiva_hub import metrics
+from skiva_hub.migrate import CARRIED, site_defaults
 from skiva_hub.pages import form, render
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
@@ -126,7 +127,7 @@ class SliceSpawner(SlurmSpawner):
                     choice, api_token=self.api_token, account=self.user.name, clicked=time.time()
                 )
                 self.session = self._session(record)
-                await arrival.submit(self.session, choice, self._private_environment())
+                await arrival.submit(self.session, choice, self._private_environment(), self._defaults())
             else:
                 self.api_token = self.session.record.api_token
                 self.session.log.info("taken up again", job=self.session.record.job_id)
@@ -163,6 +164,9 @@ class SliceSpawner(SlurmSpawner):
             raise Stale("There is no such session any more.")
         return self.session
 
+    def _defaults(self) -> dict[str, str]:
+        return site_defaults({name: getattr(self, name) for name in CARRIED})
+
     def _private_environment(self) -> dict[str, str]:
         env: dict[str, str] = self.get_env()
         env["JUPYTERHUB_API_URL"] = self.skiva.site.hub.api_url.rstrip("/")
@@ -183,7 +187,7 @@ class SliceSpawner(SlurmSpawner):
         if self.session.interrupted:
             # The hub was restarted during the start: JupyterHub drops it, the keeper takes it up again.
             return 0
-        job = await self.session.seen_end(self.server.url if self.server else "")
+        job = await self.session.seen_end()
         if job is None:
             return None
         if self.failure is None:
@@ -192,6 +196,11 @@ class SliceSpawner(SlurmSpawner):
             metrics.count_failure(self.failure.cause)
             self.session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
         return 0 if job.state.startswith("COMPLETED") else 1
+
+    async def get_url(self) -> str:
+        """The server's address, also where the hub died before it had written it down itself."""
+        found = self.session.url if self.session else ""
+        return found or str(self.server.url)
 
     async def stop(self, now: bool = False) -> None:
         """End the job. If Slurm does not answer, the keeper ends it as soon as it does."""

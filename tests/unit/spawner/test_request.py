@@ -1,0 +1,64 @@
+"""What a choice becomes: Slurm's request, and the session's private file."""
+
+import json
+from pathlib import Path
+
+from skiva_hub.migrate import site_defaults
+from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
+from skiva_slurm.sbatch import sbatch_options, script
+from skiva_spawners.options import Choice
+from skiva_spawners.record import Record
+from skiva_spawners.request import job_request, server_file, tag_of
+
+MIG = Slice(id="1g.10gb", title="MIG", partition="gpu", gres="gpu:1g.10gb:1", memory_mb=4000, qos="own")
+BASE = Environment(id="base", title="Base", python=Path("/opt/base/bin/python"))
+
+
+def site(**cluster: object) -> Site:
+    """A site with one slice."""
+    return Site(
+        hub=Hub(api_url="http://127.0.0.1:8081/hub/api", id="lab"),
+        cluster=Cluster.model_validate(cluster),
+        partition=(Partition(name="gpu"),),
+        slice=(MIG,),
+        environment=(BASE,),
+    )
+
+
+CHOICE = Choice(slice=MIG, environment=BASE, hours=2)
+RECORD = Record.new(CHOICE, api_token="canary-token", account="ann", clicked=0.0)
+
+
+def test_settings_of_a_batchspawner_site_fill_in_what_a_slice_leaves_open() -> None:
+    """A migrating site's req_account counts, its req_qos yields to the slice's own."""
+    defaults = site_defaults({"req_account": "physics", "req_qos": "old", "req_options": "--constraint=h100"})
+    options = sbatch_options(
+        job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", defaults)
+    )
+    assert {"--account=physics", "--qos=own", "--constraint=h100"} <= set(options)
+
+
+def test_no_secret_is_in_the_command_line_or_the_script() -> None:
+    """Case 24: token and key are in the private file and nowhere else."""
+    request = job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", {})
+    told = " ".join(sbatch_options(request)) + script(request)
+    assert "canary" not in told
+    assert RECORD.key not in told
+    env = {"JUPYTERHUB_API_TOKEN": "canary-token", "PATH": "/evil", "SSH_AUTH_SOCK": "/x"}
+    private = json.loads(server_file(site(), CHOICE, RECORD, env, "http://127.0.0.1/stream"))
+    assert private["env"] == {"JUPYTERHUB_API_TOKEN": "canary-token"}
+    assert private["key"] == RECORD.key
+
+
+def test_exclusiveness_is_demanded_of_the_job_unless_the_site_says_that_nothing_is_fenced() -> None:
+    """A slice that is called exclusive is proved; a cluster that cannot fence does not pretend to."""
+    for fenced in (True, False):
+        private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, {}, ""))
+        assert private["must_be_exclusive"] is fenced
+        assert private["devices_wanted"] == 1
+
+
+def test_two_starts_never_share_a_nonce_or_a_key() -> None:
+    """Each start is told apart in Slurm, on disk and in the proof."""
+    made = [Record.new(CHOICE, api_token="t", account="ann", clicked=0.0) for _ in range(50)]
+    assert len({r.nonce for r in made}) == len({r.key for r in made}) == 50
