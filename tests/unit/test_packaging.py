@@ -103,7 +103,8 @@ def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
     [
         ("hub", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["hub"]]),
         ("base", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["notebook"]]),
-        ("boot", PROJECT["build-system"]["requires"]),
+        ("boot", ["uv"]),
+        ("build", PROJECT["build-system"]["requires"]),
         ("dev", PROJECT["dependency-groups"]["dev"]),
     ],
 )
