@@ -1,0 +1,1 @@
+"""Measurements beside stock batchspawner on the same Slurm: `./skiva bench NAME`."""

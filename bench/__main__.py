@@ -1,0 +1,63 @@
+"""`python -m bench NAME [--json]`: what `./skiva bench` runs."""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from bench import polling, spawn, storm
+from bench.client import ClickFailed
+from bench.ours import CannotMeasure
+from bench.report import Report
+from bench.side import AnsweredOtherwise
+
+
+def main() -> int:
+    """Take one measurement and print it; the exit status says whether it could be taken."""
+    given = _parser().parse_args()
+    try:
+        report = asyncio.run(_until_told_to_end(given))
+    except (AnsweredOtherwise, CannotMeasure, ClickFailed, TimeoutError) as problem:
+        print(f"skiva: bench {given.name}: {str(problem) or type(problem).__name__}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    print(report.json() if given.json else report.text())
+    return 0
+
+
+async def _until_told_to_end(given: argparse.Namespace) -> Report:
+    if me := asyncio.current_task():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+    if given.name == "spawn":
+        return await spawn.measure(rounds=given.rounds or 5)
+    if given.name == "storm":
+        return await storm.measure(users=given.users, rounds=given.rounds or 3)
+    return await polling.measure(
+        servers=given.servers, peer_servers=given.peer_servers, seconds=given.seconds
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skiva bench", description="Measure beside stock batchspawner.")
+    measurements = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    known = {
+        "spawn": "from a click to the first usable page",
+        "storm": "the same for many people at once",
+        "polling": "what servers that run or wait cost Slurm and the hub",
+    }
+    made = {name: measurements.add_parser(name, help=text, description=text) for name, text in known.items()}
+    for command in made.values():
+        command.add_argument("--json", action="store_true", help="for programs")
+    for name in ("spawn", "storm"):
+        made[name].add_argument("--rounds", type=int, help="how often each side is measured")
+    made["storm"].add_argument("--users", type=int, default=8, help="how many people click at once")
+    made["polling"].add_argument("--servers", type=int, default=200, help="servers that run at most")
+    made["polling"].add_argument("--peer-servers", type=int, default=50, help="the same on stock's side")
+    made["polling"].add_argument("--seconds", type=float, default=60.0, help="how long each state is watched")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

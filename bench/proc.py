@@ -1,0 +1,84 @@
+"""Programs that a measurement starts and ends, and what they have used."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def start(argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+    """Start a program that the kernel ends when this process dies, however it dies."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            ["/usr/bin/setpriv", "--pdeathsig=TERM", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """SIGTERM and, where that has not ended it in time, SIGKILL."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process and of everything that it started, as far as it ended or still runs."""
+    parents = {child: int(fields[1]) for child, fields in _all()}
+    family = {pid}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    return sum(sum(map(int, fields[11:15])) for child, fields in _all() if child in family) / _TICKS
+
+
+def account_cpu_seconds(uid: int) -> float:
+    """Processor seconds of everything that runs in an account, and of what ended below it."""
+    total = 0
+    for child, fields in _all():
+        try:
+            mine = Path(f"/proc/{child}").stat().st_uid == uid
+        except OSError:
+            continue
+        total += sum(map(int, fields[11:15])) if mine else 0
+    return total / _TICKS
+
+
+def _all() -> list[tuple[int, list[str]]]:
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                text = Path(entry.path, "stat").read_text()
+            except OSError:
+                continue
+            # From the state on; the name before it may have spaces and brackets.
+            found.append((int(entry.name), text.rpartition(")")[2].split()))
+    return found
+
+
+def free_ports(count: int, first: int = 28_500) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, below those that the kernel gives out."""
+    found: list[int] = []
+    for port in range(first, 32_000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError("too few ports of 127.0.0.1 are free")

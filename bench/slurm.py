@@ -1,0 +1,64 @@
+"""The Slurm that both sides share: its own count of requests, and the jobs in it."""
+
+import asyncio
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_OURS = {"REQUEST_STATS_INFO"}
+_LINE = re.compile(r"^\s+([A-Z][A-Z0-9_]+)\s+\(\s*\d+\)\s+count:(\d+)")
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """Slurm's commands with the environment that leads them to one cluster."""
+
+    env: Mapping[str, str]
+
+    def reset_counts(self) -> None:
+        """Let slurmctld count from nothing."""
+        self.run("sdiag", "--reset")
+
+    def counts(self) -> dict[str, int]:
+        """Requests by type since the counts were reset, without those of the measurement itself."""
+        return parse_counts(self.run("sdiag"))
+
+    def jobs(self) -> list[tuple[str, str]]:
+        """(user, state) of every job that is not over."""
+        lines = self.run("squeue", "--noheader", "--format=%u %T").splitlines()
+        return [(line.split()[0], line.split()[1]) for line in lines if line.strip()]
+
+    async def until_empty(self, seconds: float = 120.0) -> None:
+        """Wait until every job is gone, its processes too.
+
+        Raises:
+            TimeoutError: some were not.
+        """
+        async with asyncio.timeout(seconds):
+            while await asyncio.to_thread(self.jobs):  # noqa: ASYNC110 - Slurm tells of no event
+                await asyncio.sleep(0.2)
+
+    def run(self, program: str, *arguments: str, stdin: str = "") -> str:
+        """Run one of Slurm's commands; what it printed."""
+        return subprocess.run(
+            [f"/usr/bin/{program}", *arguments],
+            input=stdin,
+            env=dict(self.env),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout
+
+
+def parse_counts(text: str) -> dict[str, int]:
+    """The counts by message type in what `sdiag` prints, without what `sdiag` itself asks."""
+    found: dict[str, int] = {}
+    by_type = False
+    for line in text.splitlines():
+        if not line.startswith((" ", "\t")):
+            by_type = line.startswith("Remote Procedure Call statistics by message type")
+        elif by_type and (match := _LINE.match(line)) and match[1] not in _OURS:
+            found[match[1]] = int(match[2])
+    return found
