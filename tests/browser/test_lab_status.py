@@ -30,14 +30,16 @@ NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
 }
-ON_SIGNAL = """\
+AS_IN_A_SESSION = """\
 import asyncio, signal
 from skiva.server import warn
 
 def _jupyter_server_extension_points():
-    return [{"module": "on_signal"}]
+    return [{"module": "as_in_a_session"}]
 
 def _load_jupyter_server_extension(app):
+    from_hub = {"hubPrefix": "/hub/", "hubUser": "me"}
+    app.web_app.settings["page_config_hook"] = lambda _, config: {**config, **from_hub}
     app.io_loop.add_callback(lambda: asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, warn, app))
 """
 
@@ -144,7 +146,7 @@ def running(home: Path, port: int, wait_for: Callable[..., Any]) -> Iterator[Lab
     for name in ("run", "work", "share/labextensions/@skiva"):
         (home / name).mkdir(parents=True)
     (home / "share/labextensions/@skiva/lab").symlink_to(_labextension())
-    (home / "on_signal.py").write_text(ON_SIGNAL)
+    (home / "as_in_a_session.py").write_text(AS_IN_A_SESSION)
     hub = Hub()
     serving = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.05})
     serving.start()
@@ -164,7 +166,7 @@ def running(home: Path, port: int, wait_for: Callable[..., Any]) -> Iterator[Lab
         "--IdentityProvider.token=t",
         f"--ServerApp.root_dir={home / 'work'}",
     ]
-    argv += ["--ServerApp.jpserver_extensions={'on_signal': True}", "--LabApp.news_url=None"]
+    argv += ["--ServerApp.jpserver_extensions={'as_in_a_session': True}", "--LabApp.news_url=None"]
     lab_url = f"http://127.0.0.1:{port}/"
     try:
         log = (home / "log").open("wb")
@@ -172,7 +174,7 @@ def running(home: Path, port: int, wait_for: Callable[..., Any]) -> Iterator[Lab
             lab = Lab(home, lab_url, process)
             lab.ends_in(3600)
             try:
-                wait_for(lambda: _answers(lab_url), seconds=60, what="JupyterLab")
+                wait_for(lambda: _answers(lab_url), seconds=90, what="JupyterLab")
                 yield lab
             finally:
                 process.terminate()
@@ -193,6 +195,7 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         yield chromium
@@ -235,6 +238,18 @@ def test_the_item_tells_the_session(lab: Lab, page: Page) -> None:
     expect(item(page)).to_be_focused()
 
 
+def test_stopping_saves_and_opens_the_hub(lab: Lab, page: Page) -> None:
+    """The hub's page, where a session is stopped, opens beside this one when everything is on disk."""
+    lab.ends_in(3600)
+    lab.open(page, "s.ipynb")
+    write(page, "precious = 0")
+    item(page).click()
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Stop session…").click()
+    assert opened.value.url == f"{lab.url}hub/home"
+    assert lab.saved("s.ipynb") == "precious = 0"
+
+
 def test_two_minutes_before_the_end_everything_is_saved(
     lab: Lab, page: Page, wait_for: Callable[..., Any]
 ) -> None:
@@ -245,7 +260,7 @@ def test_two_minutes_before_the_end_everything_is_saved(
     lab.ends_in(121)
     ask_now(page)
     warning = toast(page, "This session ends in 2 minutes")
-    expect(warning).to_contain_text("Saved b.ipynb.", timeout=30_000)
+    expect(warning).to_contain_text("Saved b.ipynb.")
     assert lab.saved("b.ipynb") == "precious = 1"
     write(page, "23")
     wait_for(lambda: lab.saved("b.ipynb") == "precious = 123", seconds=40, what="the later edit is on disk")
@@ -262,14 +277,16 @@ def test_an_extension_takes_the_warning_away(lab: Lab, page: Page) -> None:
     expect(warning).to_have_count(0)
 
 
-def test_slurms_warning_signal_saves_at_once(lab: Lab, page: Page) -> None:
-    """A session that must go long before its limit is saved within seconds, and its cause is told."""
+def test_slurms_warning_signal_saves_in_hidden_tabs_too(lab: Lab, page: Page) -> None:
+    """A session that must go long before its limit is saved, and the cause is told, without a question."""
+    page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.isHidden === true })")
     lab.ends_in(3600, warn=60)
     lab.open(page, "d.ipynb")
     write(page, "precious = 4")
+    page.evaluate("window.isHidden = true")
     os.kill(lab.process.pid, signal.SIGUSR1)
     warning = toast(page, "Slurm ends this session in about 1 minute: it needs the node.")
-    expect(warning).to_contain_text("Saved d.ipynb.", timeout=4000)
+    expect(warning).to_contain_text("Saved d.ipynb.")
     expect(warning.get_by_role("button", name="Extend by 1 h")).to_have_count(0)
     assert lab.saved("d.ipynb") == "precious = 4"
 
@@ -305,9 +322,13 @@ def test_the_end_is_told(tmp_path: Path, page: Page, free_port: int, wait_for: C
         write(page, "precious = 7")
         lab.ends_in(6)
         ask_now(page)
-        wait_for(lambda: lab.saved("g.ipynb") == "precious = 7", what="the notebook is on disk")
-        expect(item(page)).to_contain_text("time is up", timeout=20_000)
+        wait_for(lambda: lab.saved("g.ipynb") == "precious = 7", seconds=40, what="the notebook is on disk")
+        expect(item(page)).to_contain_text("time is up")
         lab.process.kill()
         dialog = page.locator(".jp-Dialog", has_text="Session ended")
-        expect(dialog).to_contain_text("its time limit was reached.", timeout=30_000)
+        expect(dialog).to_contain_text("its time limit was reached.")
         expect(dialog).to_contain_text("is on disk.")
+        page.context.route("**/hub/spawn", lambda route: route.fulfill(body="which slice?"))
+        with page.expect_popup() as opened:
+            dialog.get_by_role("button", name="Start a new session").click()
+        expect(opened.value.locator("body")).to_have_text("which slice?")

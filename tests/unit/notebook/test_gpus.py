@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 
 from skiva.server.gpus import Gpu, GpuReader, named_devices
@@ -81,6 +82,14 @@ def test_no_device_and_no_library_read_as_none() -> None:
     assert reader.read() is None
     assert len(tries) == 1
     assert GpuReader({"CUDA_VISIBLE_DEVICES": ""}, Nvml).read() is None
+
+
+def test_the_real_library_is_asked_in_its_own_words() -> None:
+    """What stands in for NVML here has no function that NVML lacks; without a driver NVML is silent."""
+    asked = {name for name in vars(Nvml) if name.startswith("nvml")}
+    assert {name for name in asked if not hasattr(pynvml, name)} == set()
+    found = GpuReader({}).read()
+    assert found is None or all(gpu.name for gpu in found)
 
 
 def test_numbers_and_names_of_devices() -> None:
