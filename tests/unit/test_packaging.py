@@ -144,7 +144,7 @@ def test_helper_files_fit_together() -> None:
     assert f"NOPASSWD: {program}\n" in (ROOT / "packaging" / "sudoers").read_text()
     assert program in (ROOT / "docs" / "operators" / "install.md").read_text()
     told = json.loads((ROOT / "packaging" / "act.json").read_text())
-    assert set(told) == {"bin", "env", "run_dirs"}
+    assert set(told) == {"bin", "env", "run_dirs", "operators"}
     assert told["run_dirs"] == Site.model_json_schema()["$defs"]["Hub"]["properties"]["run_dirs"]["default"]
 
 
