@@ -25,6 +25,9 @@ from skiva_spawners.session import Session
 _LOOK_AGAIN = 30.0
 """Seconds for which a job is looked for whose submission was not answered."""
 
+_LATE = 4.0
+"""Seconds for which a submission whose hub has died may still reach Slurm unnoticed."""
+
 _UNANSWERED = Failure(
     "The scheduler did not answer, so your session was not started.",
     "Please try again in a minute. Should the job turn up after all, it is ended by itself.",
@@ -95,6 +98,26 @@ async def _find_job(session: Session) -> int:
     raise SessionFailed(_UNANSWERED)
 
 
+async def was_submitted(session: Session) -> bool:
+    """Whether Slurm has the job of a session whose hub died before it was told; waits until Slurm answers.
+
+    The helper may still have been at work when the hub died, so it is looked for more than once.
+    """
+    deadline = time.monotonic() + _LATE
+    while session.record.job_id is None:
+        try:
+            job = session.tagged(await session.state.watcher.refresh())
+        except SlurmUnanswered:
+            deadline = time.monotonic() + _LATE
+        else:
+            if job:
+                session.update(job_id=job.id, phase="waiting")
+            elif time.monotonic() > deadline:
+                return False
+        await asyncio.sleep(0.5)
+    return True
+
+
 async def until_answering(session: Session) -> str:
     """Wait for the job's turn, its report and its proof; the server's address.
 
@@ -103,8 +126,6 @@ async def until_answering(session: Session) -> str:
     Raises:
         SessionFailed: the job ended, can never start, or its server did not answer.
     """
-    if session.record.job_id is None:
-        session.update(job_id=await _find_job(session), phase="waiting")
     with session.state.watcher.attention():
         report = await _until_heard(session)
         await _check_proof(session, report)
@@ -168,22 +189,43 @@ async def _check_proof(session: Session, report: Report) -> None:
 
 
 async def _until_it_answers(session: Session) -> str:
-    deadline = time.monotonic() + session.state.site.limits.start_seconds
+    patience = session.state.site.limits.start_seconds
+    deadline = time.monotonic() + patience
     while True:
         report = await _until_heard(session)
-        host = f"[{session.address}]" if ":" in session.address else session.address
-        url = f"http://{host}:{report.port}"
         await _give_up_if_over(session)
+        host = f"[{session.record.address}]" if ":" in session.record.address else session.record.address
+        url = f"http://{host}:{report.port}"
         try:
             await challenge.verify(f"{url}{session.base_path}", session.record.key, timeout=20)
         except NotOurServer as problem:
-            await _fail(session, Failure(str(problem), "Please start again.", cause="not_ours"))
+            if await _is_still_running(session, report):
+                await _fail(session, Failure(str(problem), "Please start again.", cause="not_ours"))
+            await asyncio.sleep(1)
         except (OSError, NoAnswer) as problem:
+            if _may_be_silent(session, report):
+                deadline = time.monotonic() + patience
             if time.monotonic() > deadline:
-                sentence = f"The hub cannot reach your session at {session.address}: {problem}."
+                sentence = f"The hub cannot reach your session at {session.record.address}: {problem}."
                 action = "Please tell the operators: `skiva doctor` checks the way from the hub to the nodes."
                 await _fail(session, Failure(sentence, action, cause="unreachable"))
             await asyncio.sleep(0.1)
         else:
             session.update(phase="ready", restarts=report.restarts, url=url)
             return url
+
+
+def _may_be_silent(session: Session, report: Report) -> bool:
+    """Whether silence is no sign of death: the server has been used before, or its job is suspended."""
+    used = bool(session.record.url) and report.restarts == session.record.restarts
+    return used or (session.job is not None and session.job.life is not Life.RUNNING)
+
+
+async def _is_still_running(session: Session, report: Report) -> bool:
+    """Whether Slurm, asked now, says that it is this run of the job that should answer."""
+    try:
+        await session.state.watcher.refresh()
+    except SlurmUnanswered:
+        return False
+    job = session.job
+    return job is not None and job.life is Life.RUNNING and job.restarts == report.restarts

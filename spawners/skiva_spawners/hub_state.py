@@ -22,6 +22,8 @@ class HubState:
     actor: Actor
     stream_url: str = ""
     """Where notebooks follow the queue."""
+    interrupted: set[tuple[str, str]] = field(default_factory=set)
+    """Sessions, by user and server, that the keeper is to take up again."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

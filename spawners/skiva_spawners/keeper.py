@@ -9,6 +9,7 @@ that belong to nobody are cancelled. After a restart of the hub, starts that it 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,8 @@ _LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
 _OWNERLESS_PATIENCE = 5.0
 """Seconds for which a job must be without an owner before it is cancelled."""
 _RETRY = 20.0
+_MOST_REFUSALS = 60
+"""How often a start is tried again, a second apart, before its job is given up."""
 
 
 class Keeper:
@@ -47,7 +50,8 @@ class Keeper:
     async def run(self) -> None:
         """Take up what an earlier hub left, then follow the queue for ever."""
         await self._until_hub_answers()
-        self._state.background(self._take_up(self._interrupted()))
+        self._state.interrupted.update(self._interrupted())
+        self._state.background(self._take_up())
         snapshot: Snapshot | None = None
         while True:
             snapshot = await self._state.watcher.changed(snapshot)
@@ -67,22 +71,35 @@ class Keeper:
             except (OSError, HTTPError, AttributeError):
                 await asyncio.sleep(0.1)
 
-    def _interrupted(self) -> list[tuple[str, str]]:
-        found = []
+    def _interrupted(self) -> Iterator[tuple[str, str]]:
         for spawner in self._app.db.query(orm.Spawner):
             session = (spawner.state or {}).get("session")
             if session and session.get("phase") != "ready" and spawner.user is not None:
-                found.append((spawner.user.name, spawner.name))
-        return found
+                yield spawner.user.name, spawner.name
 
-    async def _take_up(self, interrupted: list[tuple[str, str]]) -> None:
-        while interrupted:
-            interrupted = [start for start in interrupted if not await self._start_again(*start)]
-            if interrupted:
-                await asyncio.sleep(2)
+    async def _take_up(self) -> None:
+        """Start what was interrupted, now and later, until it runs or was given up."""
+        refusals: Counter[tuple[str, str]] = Counter()
+        waiting = self._state.interrupted
+        while True:
+            for start in tuple(waiting):
+                refusals[start] += 1
+                if await self._start_again(*start):
+                    waiting.discard(start)
+                elif refusals[start] >= _MOST_REFUSALS:
+                    self._give_up(*start)
+                    waiting.discard(start)
+                if start not in waiting:
+                    del refusals[start]
+            await asyncio.sleep(1)
 
     async def _start_again(self, user: str, server: str) -> bool:
-        """Let the hub start the server as if it had been asked to; its spawner finds the old job."""
+        """Let the hub start the server as if it had been asked to; its spawner finds the old job.
+
+        False where it shall be tried again.
+        """
+        if not self._is_left(user, server):
+            return True
         app_log.info("Taking up the interrupted start of %s/%s", user, server)
         place = ("servers", url_escape_path(server)) if server else ("server",)
         request = HTTPRequest(
@@ -93,12 +110,31 @@ class Keeper:
         )
         try:
             await AsyncHTTPClient().fetch(request)
-        except HTTPError as problem:
+        except (HTTPError, OSError) as problem:
             app_log.warning("The start of %s/%s was not taken up: %s", user, server, problem)
-            return 400 <= problem.code < 500
-        except OSError:
+        return not self._is_left(user, server)
+
+    def _is_left(self, user: str, server: str) -> bool:
+        """Whether a record is there that no start and no running server stands for."""
+        row = self._row(user, server)
+        if row is None or "session" not in (row.state or {}):
             return False
-        return True
+        spawners = self._app.users[user].spawners if user in self._app.users else {}
+        spawner = spawners.get(server)
+        return spawner is None or not (spawner.pending == "spawn" or spawner.ready)
+
+    def _row(self, user: str, server: str) -> Any:
+        rows = self._app.db.query(orm.Spawner).join(orm.User).filter(orm.User.name == user)
+        return rows.filter(orm.Spawner.name == server).first()
+
+    def _give_up(self, user: str, server: str) -> None:
+        """Forget a record that the hub does not let start again; its job then has no owner."""
+        app_log.error("The interrupted start of %s/%s cannot be taken up", user, server)
+        if user in self._app.users and (spawner := self._app.users[user].spawners.get(server)) is not None:
+            spawner.session = None
+        row = self._row(user, server)
+        row.state = {name: value for name, value in row.state.items() if name != "session"}
+        self._app.db.commit()
 
     # -- with each reading -----------------------------------------------------------------
 
@@ -113,10 +149,7 @@ class Keeper:
         for user, spawner, session in self._spawners():
             if session.record.phase != "ready" or not spawner.ready:
                 continue
-            job = session.job
-            if (
-                job is not None and job.life is not Life.ENDED and job.restarts > session.record.restarts
-            ) or (job is not None and job.life is Life.QUEUED):
+            if session.moved:
                 self._state.background(self._bring_back(user, spawner, session))
             elif session.ended_job() is not None:
                 self._state.background(spawner.poll_and_notify())
@@ -130,7 +163,7 @@ class Keeper:
             return
         spawner._spawn_pending = True
         spawner._spawn_future = asyncio.current_task()
-        session.heard, session.step = None, ""
+        session.step = ""
         session.log.info("requeued", job=session.record.job_id)
         session.update(phase="waiting")
         try:

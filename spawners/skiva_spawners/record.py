@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from skiva_spawners.options import Choice
+from skiva_spawners.report import Report
 
 Phase = Literal["submitting", "waiting", "ready"]
 
@@ -32,6 +33,10 @@ class Record(BaseModel):
     phase: Phase = "submitting"
     job_id: int | None = None
     restarts: int = 0
+    heard: Report | None = None
+    """What the job told last, so that a hub that restarts need not be told again."""
+    address: str = ""
+    """Of the node that told it, as Slurm gives it; never what a job says."""
     url: str = ""
     """Where its server answered last, without a path."""
     clicked: float = 0.0

@@ -51,9 +51,6 @@ class Session:
         self.over = False
         """Nothing of it is to be kept."""
         self.step: Literal["", "proved", "answering"] = ""
-        self.heard: Report | None = None
-        self.address = ""
-        """The node's, as Slurm gives it; never what a job says."""
         self.submission: asyncio.Task[None] | None = None
         self._keep = keep
         self._news = asyncio.Event()
@@ -90,6 +87,12 @@ class Session:
             for one in waiting:
                 one.cancel()
 
+    @property
+    def heard(self) -> Report | None:
+        """What the job's present run has told; the word of an earlier run is worth nothing."""
+        told, job = self.record.heard, self.job
+        return None if told and job and job.restarts > told.restarts else told
+
     # -- what Slurm says -------------------------------------------------------------------
 
     @property
@@ -120,26 +123,42 @@ class Session:
             return Job(id=job_id, user=self.record.account, state="UNKNOWN")
         return None
 
-    async def seen_end(self, url: str) -> Job | None:
-        """As `ended_job`; after a restart of the hub also the end of a server that is not ours.
+    @property
+    def url(self) -> str:
+        """Where its server answered last, with its path; empty before it did."""
+        return f"{self.record.url}{self.base_path}" if self.record.url else ""
 
-        `url` is the base address of the route from before the restart.
-        """
+    @property
+    def moved(self) -> bool:
+        """Whether Slurm has put the job back into the queue, or runs it anew, since its server answered."""
+        job = self.job
+        if job is None or job.life is Life.ENDED:
+            return False
+        return job.life is Life.QUEUED or job.restarts > self.record.restarts
+
+    def seen_end(self) -> Job | None:
+        """As `ended_job`, also for a session of which Slurm never heard."""
         if self.submission is not None and not self.submission.done():
             return None
         if self.record.job_id is None:
             return Job(id=0, user=self.record.account, state="CANCELLED")
-        job = self.ended_job()
-        if job is not None or not self.unproved or not url:
-            return job
+        return self.ended_job()
+
+    async def proves_again(self) -> bool:
+        """Whether the server that answered before the hub was restarted is still there, and ours."""
+        if self.moved or not self.url:
+            return False
         try:
-            await challenge.verify(url, self.record.key, timeout=5)
-        except NotOurServer:
-            return Job(id=self.record.job_id, user=self.record.account, state="FAILED")
-        except (OSError, NoAnswer):
-            return None
+            await challenge.verify(self.url, self.record.key, timeout=5)
+        except (NotOurServer, OSError, NoAnswer):
+            return False
         self.unproved = False
-        return None
+        return True
+
+    def interrupt(self) -> None:
+        """Leave it to the keeper, which takes it up as if its start had been cut off."""
+        self.interrupted, self.unproved = True, False
+        self.update(phase="waiting")
 
     # -- what the job says -----------------------------------------------------------------
 
@@ -163,8 +182,7 @@ class Session:
             raise NotYet("Slurm does not show this job as running yet; please try again.")
         if job.user != self.record.account or job.restarts > report.restarts or job.life is Life.ENDED:
             raise Stale("This run of the job is over.")
-        self.address = await self._address_of(job)
-        self.heard = report
+        self.update(heard=report, address=await self._address_of(job))
         self.log.info("reported", job=job.id, node=job.nodes[0], port=report.port, restarts=report.restarts)
         self.tell()
 

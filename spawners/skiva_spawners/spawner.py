@@ -122,21 +122,29 @@ class SliceSpawner(SlurmSpawner):
         self.failure = None
         try:
             if self.session is None:
-                choice = self.choice()
-                record = Record.new(
-                    choice, api_token=self.api_token, account=self.user.name, clicked=time.time()
-                )
-                self.session = self._session(record)
-                await arrival.submit(self.session, choice, self._private_environment(), self._defaults())
+                await self._submit(clicked=time.time())
             else:
-                self.api_token = self.session.record.api_token
-                self.session.log.info("taken up again", job=self.session.record.job_id)
-            self.session.interrupted = False
-            return await arrival.until_answering(self.session)
+                await self._take_up(self.session)
+            return await arrival.until_answering(self._living())
         except SessionFailed as problem:
             raise self._exception(problem.failure) from None
         except SkivaSpawnError as problem:
             raise self._exception(Failure(str(problem), cause="helper")) from None
+
+    async def _submit(self, *, clicked: float) -> None:
+        choice = self.choice()
+        record = Record.new(choice, api_token=self.api_token, account=self.user.name, clicked=clicked)
+        self.session = self._session(record)
+        await arrival.submit(self.session, choice, self._private_environment(), self._defaults())
+
+    async def _take_up(self, session: Session) -> None:
+        """Go on where an earlier hub left off; what never reached Slurm is submitted anew."""
+        self.api_token = session.record.api_token
+        session.interrupted = False
+        session.log.info("taken up again", job=session.record.job_id)
+        if not await arrival.was_submitted(session):
+            self.skiva.background(session.forget())
+            await self._submit(clicked=session.record.clicked)
 
     def _session(self, record: Record) -> Session:
         base_path = url_path_join(self.user.base_url, url_escape_path(self.name), "/")
@@ -182,25 +190,29 @@ class SliceSpawner(SlurmSpawner):
 
     async def poll(self) -> int | None:
         """None while the session lives or may live; an exit status only for an end that was seen."""
-        if self.session is None:
+        session = self.session
+        if session is None:
             return 0
-        if self.session.interrupted:
-            # The hub was restarted during the start: JupyterHub drops it, the keeper takes it up again.
+        if session.unproved and session.ended_job() is None and not await session.proves_again():
+            session.interrupt()
+            self.will_resume = True
+            self.skiva.interrupted.add((self.user.name, self.name))
+        if session.interrupted:
+            # JupyterHub drops it, route and all, and the keeper takes it up again.
             return 0
-        job = await self.session.seen_end()
+        job = session.seen_end()
         if job is None:
             return None
         if self.failure is None:
-            log = await self.session.log_tail()
-            self.failure = ended(job, lived=self.session.record.phase == "ready", log="\n".join(log))
+            log = await session.log_tail()
+            self.failure = ended(job, lived=bool(session.record.url), log="\n".join(log))
             metrics.count_failure(self.failure.cause)
-            self.session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
+            session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
         return 0 if job.state.startswith("COMPLETED") else 1
 
     async def get_url(self) -> str:
         """The server's address, also where the hub died before it had written it down itself."""
-        found = self.session.url if self.session else ""
-        return found or str(self.server.url)
+        return (self.session.url if self.session else "") or str(self.server.url)
 
     async def stop(self, now: bool = False) -> None:
         """End the job. If Slurm does not answer, the keeper ends it as soon as it does."""
