@@ -1,0 +1,146 @@
+"""A cluster that tests may break: its commands, its parts, its hub."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.support.hub import HubClient, HubRefused
+from tests.support.invariants import Owner, live_jobs, owners
+from tests.support.own_hub import OwnHub
+from tests.support.waiting import wait_until
+
+__all__ = ["LIGHT", "MINI", "PEOPLE", "Faults"]
+
+LIGHT: Mapping[str, Any] = {"slice": "light", "environment": "light", "hours": 1}
+"""A session of one core whose server is a stand-in for JupyterLab."""
+MINI: Mapping[str, Any] = {"slice": "mini", "environment": "light", "hours": 1}
+"""The same on a fenced device."""
+PEOPLE = ("researcher1", "researcher2", "researcher3")
+
+_STAND_INS = Path(__file__).with_name("stand_ins")
+_COMMANDS = ("squeue", "scontrol", "sbatch", "scancel")
+
+
+class Faults:
+    """What tests break, and how they put it right again."""
+
+    def __init__(self, cluster: Any, client: HubClient, hub: OwnHub) -> None:
+        self.cluster = cluster
+        self.client = client
+        self.hub = hub
+        self.dir: Path = cluster.dir / "faults"
+        self.bin = self.dir / "bin"
+        self.openable = self.dir / "dev"
+        """Files here are devices that are not fenced."""
+        self.light_python = self.dir / "light" / "python"
+        self._knobs = self.dir / "knobs"
+        self._stopped: set[int] = set()
+
+    def install(self) -> None:
+        """Write the stand-ins where every account can run them."""
+        for directory in (self.dir, self.bin, self._knobs, self.openable, self.light_python.parent):
+            directory.mkdir(mode=0o755)
+        for command in _COMMANDS:
+            shutil.copy(_STAND_INS / "slurm_command", self.bin / command)
+            (self.bin / command).chmod(0o755)
+        server = self.light_python.with_name("server.py")
+        shutil.copyfile(_STAND_INS / "light_server.py", server)
+        base = self.cluster.dir / "venv" / "base" / "bin" / "python"
+        self.light_python.write_text(f"#!/bin/sh\nexec {base} -I {server}\n")
+        self.light_python.chmod(0o755)
+
+    # -- breaking --------------------------------------------------------------------------
+
+    @contextmanager
+    def spoiled(self, *commands: str, how: str) -> Iterator[None]:
+        """Let Slurm's commands `hang`, `fail`, answer `empty`, `garble`, `truncate`, `flood` or `lose`."""
+        for command in commands:
+            (self._knobs / command).write_text(f"{how}\n")
+        try:
+            yield
+        finally:
+            for command in commands:
+                (self._knobs / command).unlink(missing_ok=True)
+
+    @contextmanager
+    def frozen(self, part: str) -> Iterator[None]:
+        """Stop a part (`slurmctld`, `munge`, a node) as it is: connections to it hang."""
+        pid = self.cluster.status()["processes"][part]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        self._stopped.add(pid)
+        try:
+            yield
+        finally:
+            self._thaw(pid)
+
+    def _thaw(self, pid: int) -> None:
+        self._stopped.discard(pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+    def mend(self) -> None:
+        """Put right whatever a test that failed has left broken."""
+        for knob in self._knobs.iterdir():
+            knob.unlink()
+        for file in self.openable.iterdir():
+            file.unlink()
+        for pid in tuple(self._stopped):
+            self._thaw(pid)
+        self.hub.disarm()
+        if not self.hub.alive:
+            self.hub.start()
+
+    # -- sessions --------------------------------------------------------------------------
+
+    def start_all(self, servers: Mapping[tuple[str, str], Mapping[str, Any]], seconds: float = 60.0) -> None:
+        """Start servers, by (user, name), all at once and wait until they are ready."""
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda s: self.client.start_server(s[0], servers[s], s[1]), servers))
+            list(pool.map(lambda s: self.client.wait_ready(s[0], seconds, s[1]), servers))
+
+    def says_hello(self, user: str, name: str = "") -> bool:
+        """Whether a light server answers through the proxy."""
+        path = f"/user/{user}/{name}/x" if name else f"/user/{user}/x"
+        try:
+            return httpx.get(f"{self.cluster.url}{path}", timeout=10, trust_env=False).text.startswith(
+                "hello"
+            )
+        except httpx.HTTPError:
+            return False
+
+    def owner(self, user: str, name: str = "") -> Owner | None:
+        """The hub's row of a server."""
+        return next((row for row in owners(self.cluster) if (row.user, row.server) == (user, name)), None)
+
+    def job_of(self, user: str, name: str = "") -> int:
+        """The number of a server's job."""
+        row = self.owner(user, name)
+        assert row is not None
+        return int(row.session["job_id"])
+
+    def slurm(self, *argv: str, user: str = "root") -> str:
+        """Run one of Slurm's own commands; what it printed."""
+        done = self.cluster.run_as(user, [f"/usr/bin/{argv[0]}", *argv[1:]])
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout)
+
+    def end_everything(self) -> None:
+        """End all servers and wait until no job is left."""
+        rows = [row for row in owners(self.cluster) if row.session]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self._stop, rows))
+        if jobs := [str(job.id) for job in live_jobs(self.cluster)]:
+            self.slurm("scancel", *jobs)
+        wait_until(lambda: not live_jobs(self.cluster), 30, "no job is left", every=0.2)
+        for row in rows:
+            self.client.wait_stopped(row.user, 30, row.server)
+
+    def _stop(self, row: Owner) -> None:
+        with suppress(HubRefused, httpx.HTTPError):
+            self.client.stop_server(row.user, row.server)

@@ -1,0 +1,194 @@
+"""What must hold whatever has died: owners, routes and secrets of all sessions of a cluster."""
+
+import hashlib
+import hmac
+import json
+import secrets
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from tests.support.hub import HubClient
+from tests.support.waiting import wait_until
+
+__all__ = [
+    "LiveJob",
+    "Owner",
+    "assert_no_secret_in",
+    "check",
+    "live_jobs",
+    "owners",
+    "secrets_of",
+    "violations",
+]
+
+_ALIVE = "PENDING,RUNNING,SUSPENDED,CONFIGURING,REQUEUED,REQUEUE_HOLD,STOPPED"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One row of the hub's servers: its session's record and why its last one ended, where there are."""
+
+    user: str
+    server: str
+    session: dict[str, Any]
+    failure: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LiveJob:
+    """A job of this hub that has not ended."""
+
+    id: int
+    user: str
+    state: str
+    node: str
+    nonce: str
+
+
+def owners(cluster: Any) -> list[Owner]:
+    """What the hub's database says now."""
+    path = cluster.dir / "hub" / "jupyterhub.sqlite"
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
+        rows = database.execute(
+            "select users.name, spawners.name, spawners.state from spawners join users on users.id = user_id"
+        ).fetchall()
+    database.close()
+    found = []
+    for user, server, text in rows:
+        state = json.loads(text or "null") or {}
+        found.append(Owner(user, server, state.get("session") or {}, state.get("failure") or {}))
+    return found
+
+
+def live_jobs(cluster: Any) -> list[LiveJob]:
+    """Every job with this hub's tag that waits, runs or is suspended."""
+    argv = ["/usr/bin/squeue", "-h", "-o", "%A|%u|%T|%N|%k", "-t", _ALIVE]
+    done = cluster.run_as("root", argv)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|", 4) for line in done.stdout.splitlines()]
+    return [
+        LiveJob(int(number), user, state, node, tag.rpartition(":")[2])
+        for number, user, state, node, tag in rows
+        if tag.startswith("skiva:")
+    ]
+
+
+def violations(cluster: Any, client: HubClient) -> list[str]:
+    """What does not hold now; a start or an end that is under way may be among it for a moment."""
+    jobs, rows = live_jobs(cluster), owners(cluster)
+    records = [row for row in rows if row.session]
+    owned = Counter(str(row.session["nonce"]) for row in records)
+    alive = {job.nonce for job in jobs}
+    found = [f"job {j.id} ({j.state}) has {owned[j.nonce]} owners" for j in jobs if owned[j.nonce] != 1]
+    found += [f"{n} jobs share one tag" for n in Counter(j.nonce for j in jobs).values() if n > 1]
+    found += [f"{r.user}/{r.server} has no job" for r in records if r.session["nonce"] not in alive]
+    return found + _routes(client, records)
+
+
+def _routes(client: HubClient, records: list[Owner]) -> list[str]:
+    keys = {_prefix(row): str(row.session["key"]) for row in records}
+    found = []
+    for prefix, route in client.get("proxy").items():
+        if not prefix.startswith("/user/"):
+            continue
+        if prefix not in keys:
+            found.append(f"{prefix} is routed without a session")
+        elif not _is_ours(route["target"], prefix, keys[prefix]):
+            found.append(f"{prefix} leads to {route['target']}, which is not its server")
+    return found
+
+
+def _prefix(row: Owner) -> str:
+    return f"/user/{row.user}/{row.server}/" if row.server else f"/user/{row.user}/"
+
+
+def _is_ours(target: str, prefix: str, key: str) -> bool:
+    nonce = secrets.token_hex(16)
+    place = urlsplit(target)
+    url = f"http://{place.netloc}{prefix}skiva/challenge?nonce={nonce}"
+    try:
+        answer = httpx.get(url, timeout=10, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    expected = hmac.new(bytes.fromhex(key), b"skiva-challenge:" + nonce.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(answer.text, expected)
+
+
+def check(cluster: Any, client: HubClient, seconds: float = 30.0) -> None:
+    """Wait until all invariants hold.
+
+    Raises:
+        AssertionError: after `seconds` something still does not hold.
+    """
+    last: list[str] = []
+
+    def holds() -> bool:
+        last[:] = violations(cluster, client)
+        return not last
+
+    wait_until(holds, seconds, lambda: f"the invariants hold; {last}", every=0.3)
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+
+def secrets_of(cluster: Any) -> set[str]:
+    """Tokens and keys of all sessions that the hub knows now: they may be in private files alone."""
+    found = {
+        str(row.session[name]) for row in owners(cluster) if row.session for name in ("api_token", "key")
+    }
+    return found | {cluster.admin_token}
+
+
+def assert_no_secret_in(cluster: Any, canaries: set[str], *, reader: str) -> None:
+    """See that none of `canaries` is where somebody other than its owner could read it, nor in a log.
+
+    Args:
+        reader: an account that owns none of the sessions.
+    """
+    sinks = {**_command_lines(), **_logs(cluster), **_slurm_answers(cluster, reader)}
+    assert sinks
+    leaks = [name for name, text in sinks.items() if any(canary.encode() in text for canary in canaries)]
+    assert not leaks, f"a secret is in {leaks}"
+
+
+def _command_lines() -> dict[str, bytes]:
+    return {str(path): _bytes(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+
+
+def _logs(cluster: Any) -> dict[str, bytes]:
+    homes = {row.session["nonce"]: row.user for row in owners(cluster) if row.session}
+    runs = (Path("/home") / user / ".local/state/skiva/servers" / nonce for nonce, user in homes.items())
+    paths = [*(run / "log" for run in runs), *cluster.dir.glob("log/*"), cluster.dir / "munge" / "log"]
+    # What Slurm keeps of each job: its script and its environment.
+    paths += cluster.dir.glob("slurm/state/hash.*/job.*/*")
+    return {str(path): _bytes(path) for path in paths if path.is_file()}
+
+
+def _slurm_answers(cluster: Any, reader: str) -> dict[str, bytes]:
+    jobs = live_jobs(cluster)
+    asked = [
+        ["squeue", "-a", "-t", "all", "-O", "jobid,comment:300,name:300,command:300,stdout:300,workdir:300"]
+    ]
+    asked += [["scontrol", "-dd", "-o", "show", "job"]]
+    answers = {
+        " ".join(argv): cluster.run_as(reader, [f"/usr/bin/{argv[0]}", *argv[1:]]).stdout.encode()
+        for argv in asked
+    }
+    for job in jobs:
+        for account in (reader, job.user):
+            done = cluster.run_as(account, ["/usr/bin/scontrol", "write", "batch_script", str(job.id), "-"])
+            answers[f"batch script of {job.id} as {account}"] = (done.stdout + done.stderr).encode()
+    return answers
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,130 @@
+"""The cluster's hub in the hands of a test, which kills and starts it as it likes."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.support.hub import HubClient
+from tests.support.waiting import wait_until
+
+from skiva_hub.embedded.proc import Process, descendants, environment, kill, owner
+
+__all__ = ["OwnHub"]
+
+_STAND_INS = Path(__file__).with_name("stand_ins")
+
+
+class OwnHub:
+    """Runs the hub of an embedded cluster as its supervisor does, but ends it only when told.
+
+    Args:
+        cluster: see `tests/conftest.py`; its supervisor lets go of the hub until `give_back`.
+        client: with the administrators' token.
+    """
+
+    def __init__(self, cluster: Any, client: HubClient) -> None:
+        self._cluster = cluster
+        self._client = client
+        self._hold = cluster.dir / "hold" / "hub"
+        self._config = cluster.dir / "faults" / "hub_config.py"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._argv: list[str] = []
+        self._env: dict[str, str] = {}
+        self.state_dir = Path(cluster.dir) / "hub"
+
+    def take_over(self) -> None:
+        """End the supervisor's hub and start this one."""
+        theirs = int(self._cluster.status()["processes"]["hub"]["pid"])
+        self._argv = Path(f"/proc/{theirs}/cmdline").read_text().rstrip("\0").split("\0")
+        self._env = environment(theirs)
+        at = self._argv.index("-f") + 1
+        self._env["SKIVA_TEST_CONFIG"] = self._argv[at]
+        self._argv[at] = str(self._config)
+        shutil.copyfile(_STAND_INS / "hub_config.py", self._config)
+        self._config.chmod(0o644)
+        self._hold.parent.mkdir(exist_ok=True)
+        self._hold.touch()
+        _end(theirs)
+        self.start()
+
+    def give_back(self) -> None:
+        """End this hub; the supervisor starts its own again."""
+        self.kill()
+        self._hold.unlink(missing_ok=True)
+        wait_until(self._client.is_up, 60, "the supervisor's hub answers")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the hub; `wait` until it answers."""
+        as_hub = ["/usr/bin/setpriv", "--reuid=skiva-hub", "--regid=skiva-hub", "--clear-groups"]
+        with (self._cluster.dir / "log" / "hub.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*as_hub, "--pdeathsig=KILL", "--", *self._argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.state_dir,
+                env=self._env,
+                umask=0o077,
+                start_new_session=True,
+            )
+        if wait:
+            wait_until(self._client.is_up, 60, self._last_words)
+
+    def kill(self) -> None:
+        """SIGKILL, as when the machine runs out of memory; what the hub was doing as a user goes on."""
+        if self._process is not None:
+            if self.alive:
+                _end(self._process.pid)
+            self._process.wait()
+
+    def restart(self) -> None:
+        """`kill` and `start`."""
+        self.kill()
+        self.start()
+
+    def wait_dead(self, seconds: float) -> bool:
+        """Whether the hub has died by itself within `seconds`; what it left is ended."""
+        assert self._process is not None
+        services = _services(self._process.pid)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        kill(services)
+        return True
+
+    # -- death at an await -----------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Let the hub die at the next await of a start at which it has not died yet."""
+        (self.state_dir / "armed").touch()
+
+    def disarm(self) -> None:
+        """Let it live."""
+        (self.state_dir / "armed").unlink(missing_ok=True)
+
+    def deaths(self) -> list[str]:
+        """Where it has died so far."""
+        path = self.state_dir / "deaths"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def _last_words(self) -> str:
+        log = self._cluster.dir / "log" / "hub.log"
+        return "the hub answers\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+
+
+def _end(hub: int) -> None:
+    services = _services(hub)
+    process = Process.of(hub)
+    kill([*([process] if process else []), *services])
+
+
+def _services(hub: int) -> list[Process]:
+    """What the hub runs as its own account; a helper that acts as a user is not the hub's to end."""
+    return [process for process in descendants(hub) if owner(process.pid) == "skiva-hub"]
