@@ -114,7 +114,11 @@ export class Warnings {
     ];
     const extend = this._session.status?.extend;
     if (extend?.allowed) {
-      actions.push({ label: extendLabel(extend.hours), callback: run(CommandIDs.extend), displayType: 'default' });
+      actions.push({
+        label: extendLabel(extend.hours),
+        callback: run(CommandIDs.extend),
+        displayType: 'default'
+      });
     }
     return actions;
   }

@@ -134,7 +134,9 @@ export function endedWords(
   early: boolean
 ): string[] {
   const cause = early ? 'Slurm needed its node' : 'its time limit was reached';
-  const disk = lastSave ? `Everything saved until ${lastSave} is on disk.` : 'Everything that was saved is on disk.';
+  const disk = lastSave
+    ? `Everything saved until ${lastSave} is on disk.`
+    : 'Everything that was saved is on disk.';
   const open = unsaved.length ? `Not saved, and only in this page: ${nameList(unsaved)}.` : '';
   return [`Your session ended at ${ended}: ${cause}.`, disk, open].filter(Boolean);
 }
