@@ -165,10 +165,19 @@ class StreamHandler(RequestHandler):
         )
 
 
+class AliveHandler(RequestHandler):
+    """What the hub asks for to see that the service is up; tells nothing."""
+
+    def get(self) -> None:
+        """Answer with the service's name."""
+        self.finish({"service": "skiva"})
+
+
 def application(queue: Queue, auth: HubAuth, prefix: str, listeners: Counter[str]) -> Application:
     """The service's routes below `prefix`; `listeners` counts each person's connections."""
     shared = {"queue": queue, "auth": auth, "listeners": listeners}
-    return Application([(rf"{prefix.rstrip('/')}/stream", StreamHandler, shared)])
+    base = prefix.rstrip("/")
+    return Application([(rf"{base}/stream", StreamHandler, shared), (rf"{base}/?", AliveHandler)])
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -141,7 +141,7 @@ def _starts(
         return "free", "Starts now.", None
     ahead = f"{words.count(line, 'job waits', 'jobs wait')} ahead of you"
     if seen.free > 0:
-        return "busy", f"{ahead}, for {words.count(seen.free, 'that is free', 'that are free')}.", None
+        return "busy", f"{seen.free} free, but {ahead}.", None
     if seen.next_free is None:
         return "busy", f"All in use; {ahead}." if line else "All in use.", None
     if seen.next_free <= now:

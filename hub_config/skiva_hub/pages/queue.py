@@ -77,8 +77,12 @@ def _same_partition(job: Job, picked: Slice) -> bool:
 
 
 def _same_gres(job: Job, picked: Slice) -> bool:
-    return _kinds(job.gres) == _kinds(parse_gres(picked.gres or ""))
+    """Whether both ask for the same kinds; one that names no type takes what the other names."""
+    wanted, asked = parse_gres(picked.gres or ""), job.gres
+    if {g.name for g in wanted} != {g.name for g in asked}:
+        return False
+    return all(any(_like(one, other) for other in asked) for one in wanted)
 
 
-def _kinds(gres: tuple[Gres, ...]) -> frozenset[tuple[str, str]]:
-    return frozenset((g.name, g.type) for g in gres)
+def _like(one: Gres, other: Gres) -> bool:
+    return one.name == other.name and (one.type == other.type or not one.type or not other.type)

@@ -27,6 +27,7 @@ const ICONS = { todo: "", active: "fa-spinner fa-pulse", done: "fa-check" };
 let leaving = false;
 let wantsNotice = false;
 let lastLogged = "";
+let wait = 1;
 let source = null;
 
 function showSteps(phase) {
@@ -100,6 +101,7 @@ function showTitle(event) {
 
 function show(event) {
   lost.hidden = true;
+  wait = 1;
   showLine(event);
   if (!event.phase || !(event.phase in PHASES)) return;
   showTitle(event);
@@ -149,15 +151,26 @@ function listen() {
   };
 }
 
+/** A hub that has been restarted looks first whether the session still lives; it has no news then. */
+function check() {
+  const words = "The hub has been restarted and is looking for your session.";
+  document.getElementById("skiva-headline").textContent = "Looking for your session";
+  document.title = `Looking for your session – ${title}`;
+  message.textContent = words;
+  lookAgain();
+}
+
 /** The stream was refused: the hub restarts, or there is nothing to wait for any more. */
 async function lookAgain() {
-  for (let wait = 1; !leaving; wait = Math.min(15, wait * 2)) {
+  while (!leaving) {
     await pause(wait * (0.8 + 0.4 * Math.random()));
+    wait = Math.min(15, wait * 2);
     try {
       const answer = await fetch(window.location.href, { redirect: "manual", cache: "no-store" });
       if (answer.type === "opaqueredirect") return goOn();
       const text = await answer.text();
       if (text.includes('id="skiva-ended"')) return goOn();
+      if (answer.ok && text.includes('data-pending="check"')) continue;
       if (answer.ok && text.includes('id="skiva-pending"')) return listen();
       if (answer.status === 403 || answer.status === 404) return goOn();
     } catch {
@@ -217,6 +230,10 @@ if ("Notification" in window && Notification.permission !== "denied") {
 }
 
 localTimes(page);
-showSteps("submitting");
-listen();
+if (page.dataset.pending === "check") {
+  check();
+} else {
+  showSteps("submitting");
+  listen();
+}
 window._jupyterhub_page_loaded = true;

@@ -41,6 +41,7 @@ class State:
     snapshot: Snapshot | None = None
     failure: Failure | None = None
     started: bool = True
+    pending: str = "spawn"
     events: list[dict[str, Any]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     stream_status: int = 200
@@ -77,6 +78,7 @@ class _Page(tornado.web.RequestHandler):
             name="",
             user_options={"slice": "1g.10gb", "environment": "base", "hours": 2.0},
             failure=state.failure,
+            pending=state.pending,
             orm_spawner=SimpleNamespace(started=None),
             options_form=True,
         )

@@ -189,6 +189,16 @@ async def test_the_page_outlives_a_hub_that_restarts(browser: Browser) -> None:
     await expect(page.locator("#skiva-lost")).to_be_hidden()
 
 
+async def test_after_a_restart_of_the_hub_the_page_waits_for_its_verdict(browser: Browser) -> None:
+    """While the hub looks for the session there is no stream; then the page goes on by itself."""
+    path = preview.show(browser.state, "queued")
+    browser.state.pending, browser.state.stream_status = "check", 400
+    await browser.page.goto(browser.url + path)
+    await expect(browser.page.get_by_role("heading", level=1)).to_have_text("Looking for your session")
+    browser.state.pending, browser.state.stream_status = "spawn", 200
+    await expect(browser.page.locator("#progress-message")).to_contain_text("3rd of 3", timeout=30_000)
+
+
 async def test_a_failed_start_shows_cause_action_and_log(browser: Browser) -> None:
     """The failure page has the sentence, what to do, the log as text, and the way back to the form."""
     await browser.show("queued")

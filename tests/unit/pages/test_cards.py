@@ -59,7 +59,7 @@ def test_a_free_slice_that_others_wait_for_is_not_promised() -> None:
     snapshot = samples.snapshot(samples.pending(300), nodes=(samples.node(mig_used=6),))
     card = _card("1g.10gb", snapshot)
     assert (card.status, card.free) == ("busy", 1)
-    assert card.starts == "1 job waits ahead of you, for 1 that is free."
+    assert card.starts == "1 free, but 1 job waits ahead of you."
 
 
 def test_drained_nodes_are_out_of_service() -> None:
