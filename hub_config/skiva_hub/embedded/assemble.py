@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skiva_hub.embedded import accounts, cgroups, hardware, plan, ports
@@ -20,6 +20,7 @@ _PROGRAMS = {
 }
 _ROOT_PROGRAMS = {"/usr/bin/sudo": "sudo", "/usr/sbin/visudo": "sudo", "/usr/bin/unshare": "util-linux"}
 _LONGEST_SOCKET = 100
+_OLDEST_SLURM = (22, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,25 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
         layout = plan.simulated(
             directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
         )
-    return Assembly(layout, numbers)
+    return Assembly(replace(layout, slurm_version=slurm_version(_printed_version())), numbers)
+
+
+def slurm_version(printed: str) -> tuple[int, int]:
+    """Major and minor of what `slurmctld -V` prints.
+
+    Raises:
+        CannotStart: it is no version, or one that is too old.
+    """
+    found = re.search(r"(\d+)\.(\d+)\.", printed)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < _OLDEST_SLURM:
+        raise CannotStart(f"Slurm 22.05 or later is needed; slurmctld says {printed.strip()!r}.")
+    return version
+
+
+def _printed_version() -> str:
+    command = ["/usr/sbin/slurmctld", "-V"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def check_reach(layout: Layout, account: str) -> None:

@@ -22,6 +22,7 @@ _OURS = (
 
 def up(directory: Path, *, port: int | None, detach: bool, with_hub: bool) -> int:
     """Start a cluster, or say that it runs; in the foreground this returns when the cluster has ended."""
+    os.umask(0o022)
     directory.mkdir(parents=True, exist_ok=True)
     held = state.lock(directory)
     if held is None:
@@ -46,6 +47,7 @@ def _up_in_background(directory: Path, options: list[str], held: int) -> int:
             stdout=log,
             stderr=log,
             env=os.environ | {"SKIVA_DETACHED": "1"},
+            cwd="/",
             pass_fds=(held, writer),
             start_new_session=True,
         )

@@ -40,6 +40,7 @@ def stand(directory: Path, options: Sequence[str], lock: int, out: int) -> int:
         [*python("skiva_hub.embedded.supervisor"), *options],
         stdin=subprocess.PIPE,
         stdout=out,
+        cwd="/",
         pass_fds=(lock,),
         start_new_session=True,
     )

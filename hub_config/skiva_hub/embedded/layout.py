@@ -89,6 +89,7 @@ class Layout:
         fenced: whether cgroups fence devices and memory.
         simulated: whether the GPUs are device files without a GPU behind them.
         shared_devices: device files that belong to several slices at once (MIG's parents).
+        slurm_version: major and minor, e.g. (22, 5).
     """
 
     dir: Path
@@ -100,6 +101,7 @@ class Layout:
     fenced: bool
     simulated: bool
     shared_devices: tuple[Path, ...] = ()
+    slurm_version: tuple[int, int] = (22, 5)
 
     @property
     def id(self) -> str:

@@ -34,9 +34,7 @@ def slurm_conf(layout: Layout) -> str:
         "SlurmdDebug=info",
         "LogTimeFormat=iso8601_ms",
         f"ProctrackType=proctrack/{'cgroup' if fenced else 'linuxproc'}",
-        f"TaskPlugin=task/{'cgroup' if fenced else 'none'}",
-        "JobAcctGatherType=jobacct_gather/none",
-        "AccountingStorageType=accounting_storage/none",
+        *(["TaskPlugin=task/cgroup"] if fenced else []),
         "MpiDefault=none",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
@@ -72,14 +70,17 @@ def gres_conf(layout: Layout) -> str:
 
 def cgroup_conf(layout: Layout) -> str:
     """cgroup.conf: devices and memory are fenced where the machine can; cores are shared out freely."""
-    fence = "yes" if layout.fenced else "no"
+    if not layout.fenced:
+        # Before Slurm had a word for *none*, this plugin, which does nothing until it is asked, stood for it.
+        return f"CgroupPlugin={'disabled' if layout.slurm_version >= (24, 5) else 'cgroup/v1'}\n"
+    make_controllers = "EnableControllers" if layout.slurm_version >= (23, 11) else "CgroupAutomount"
     return (
         "CgroupPlugin=autodetect\n"
         # On cgroup v2 the nodes' cgroups are made by slurmd itself: the cluster is no systemd unit.
         "IgnoreSystemd=yes\n"
-        "CgroupAutomount=yes\n"
-        f"ConstrainDevices={fence}\n"
-        f"ConstrainRAMSpace={fence}\n"
+        f"{make_controllers}=yes\n"
+        "ConstrainDevices=yes\n"
+        "ConstrainRAMSpace=yes\n"
         "ConstrainCores=no\n"
     )
 

@@ -3,11 +3,14 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from skiva_hub.embedded import plan, privilege
+from skiva_hub.embedded.assemble import slurm_version
+from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.hardware import Gpu, Machine, MigInstance
 from skiva_hub.embedded.layout import Layout, Owners
 from skiva_hub.embedded.site_text import site_toml
@@ -121,6 +124,29 @@ def test_everything_listens_on_this_machine_only(layout: Layout) -> None:
     conf = slurm_conf(layout)
     assert "CommunicationParameters=NoInAddrAny,NoCtldInAddrAny" in conf
     assert conf.count("NodeAddr=127.0.0.1") == len(layout.nodes)
+
+
+@pytest.mark.parametrize(
+    ("version", "fenced", "unfenced"),
+    [
+        ((22, 5), "CgroupAutomount=yes", "CgroupPlugin=cgroup/v1\n"),
+        ((23, 11), "EnableControllers=yes", "CgroupPlugin=cgroup/v1\n"),
+        ((24, 11), "EnableControllers=yes", "CgroupPlugin=disabled\n"),
+    ],
+)
+def test_each_slurm_is_told_in_its_own_words(version: tuple[int, int], fenced: str, unfenced: str) -> None:
+    """Options that came or went between Slurm's versions are written for those that know them."""
+    assert fenced in cgroup_conf(replace(_simulated(), slurm_version=version))
+    assert cgroup_conf(replace(_simulated(owners=_USER), slurm_version=version)) == unfenced
+
+
+def test_slurms_version_is_read_or_refused() -> None:
+    """A Slurm that is too old, or says nothing, is told before anything starts."""
+    assert slurm_version("slurm-wlm 22.05.8\n") == (22, 5)
+    assert slurm_version("slurm 25.05.0-0rc1\n") == (25, 5)
+    for text in ("slurm-wlm 21.08.5\n", ""):
+        with pytest.raises(CannotStart, match=r"Slurm 22\.05 or later"):
+            slurm_version(text)
 
 
 def test_fences_are_all_or_nothing(layout: Layout) -> None:
