@@ -19,7 +19,7 @@ proxy.configure(c, proxy.ProxyFiles(state_dir), f"http://127.0.0.1:{os.environ['
 
 c.JupyterHub.bind_url = public_url
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['SKIVA_HUB_PORT']}"
-c.JupyterHub.db_url = f"sqlite:///{state_dir / 'jupyterhub.sqlite'}"
+c.JupyterHub.db_url = os.environ["SKIVA_DB_URL"]
 c.JupyterHub.cookie_secret_file = str(state_dir / "cookie-secret")
 
 # Demonstration accounts with one generated password; a real site has an authenticator of its own.

@@ -1,5 +1,6 @@
 """The programs that make up an embedded cluster: what is run, as whom, with which environment."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ def hub(layout: Layout, ports: Mapping[str, int], people: tuple[str, ...]) -> Pa
         "SKIVA_PASSWORD_FILE": str(hub_dir(layout) / "password"),
         "SKIVA_ADMIN_TOKEN_FILE": str(hub_dir(layout) / "admin-token"),
         "SKIVA_USERS": " ".join(people),
+        # SQLite serves one machine; whoever tries PostgreSQL sets this before `up`.
+        "SKIVA_DB_URL": os.environ.get("SKIVA_DB_URL", f"sqlite:///{hub_dir(layout)}/jupyterhub.sqlite"),
     }
     return Part("hub", argv, layout.owners.hub, env, hub_dir(layout), umask=0o077, leaves_orphans=True)
 
