@@ -38,7 +38,7 @@ def _fields(table: Schema, prefix: str, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         field = table["properties"][name]
         facts = "; ".join(_facts(field, required=name in table.get("required", ())))
-        yield f"`{prefix}{name}`\n: {field['description']}\\\n  *{facts}.*"
+        yield f"`{prefix}{name}`\n: {field['description']}\\\n  {facts[:1].upper()}{facts[1:]}."
 
 
 def _facts(field: Schema, *, required: bool) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _facts(field: Schema, *, required: bool) -> Iterator[str]:
     if required:
         yield "required"
     if default not in (None, "", []):
-        yield f"if not said `{toml(default)}`"
+        yield f"default `{toml(default)}`"
     elif example is not None:
         yield f"e.g. `{toml(example)}`"
     for kind in field.get("anyOf", [field]):
