@@ -12,6 +12,11 @@ from skiva_spawners.record import Record
 
 _FROM_HUB = "JUPYTERHUB_"
 _WARN_SECONDS = 120
+"""How long before its end a session is told to save; in a short one not before half of it is over."""
+
+
+def _warn_seconds(choice: Choice) -> int:
+    return min(_WARN_SECONDS, choice.minutes * 30)
 
 
 def tag_of(site: Site, user: str, server: str, record: Record) -> Tag:
@@ -39,7 +44,7 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
         reservation=picked.reservation or defaults.get("reservation"),
         output=str(PurePath(home) / site.hub.run_dirs / tag.nonce / "log"),
         chdir=home,
-        warn_seconds=_WARN_SECONDS,
+        warn_seconds=_warn_seconds(choice),
         requeue=True,
         python=str(choice.environment.python),
     )
@@ -66,6 +71,7 @@ def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str],
             "environment": choice.environment.title,
             "isolation": picked.isolation,
             "simulated": picked.simulated,
+            "warn": _warn_seconds(choice),
             "gres": picked.gres or "",
             "memory_mb": picked.memory_mb,
             "extend_hours": site.hours.extend_by if site.hours.extend_as else 0.0,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.hub import HubClient
 
 pytestmark = pytest.mark.slurm
@@ -59,13 +58,13 @@ def test_a_session_outlives_the_hub_with_its_database_in_postgresql(
     """Start, kill -9 of the hub, and the session again, with records kept by PostgreSQL."""
     monkeypatch.setenv("SKIVA_DB_URL", database)
     cluster = new_cluster()
-    hub = HubClient(cluster.url, cluster.admin_token)
-    hub.add_user("researcher1")
-    hub.start_server("researcher1", {"slice": "cpu", "hours": 1})
-    hub.wait_ready("researcher1", seconds=60)
-    before = cluster.status()["processes"]["hub"]["pid"]
-    os.kill(before, 9)
-    wait_for(lambda: cluster.status()["processes"]["hub"]["pid"] not in {None, before}, seconds=30)
-    hub.wait_ready("researcher1", seconds=60)
-    assert not (cluster.dir / "hub" / "jupyterhub.sqlite").exists()
-    hub.stop_server("researcher1")
+    with HubClient(cluster.url, cluster.admin_token) as hub:
+        hub.add_user("researcher1")
+        hub.start_server("researcher1", {"slice": "cpu", "hours": 1})
+        hub.wait_ready("researcher1", seconds=60)
+        before = cluster.status()["processes"]["hub"]["pid"]
+        os.kill(before, 9)
+        wait_for(lambda: cluster.status()["processes"]["hub"]["pid"] not in {None, before}, seconds=30)
+        hub.wait_ready("researcher1", seconds=60)
+        assert not (cluster.dir / "hub" / "jupyterhub.sqlite").exists()
+        hub.stop_server("researcher1")

@@ -92,7 +92,7 @@ def _warn_on_signal(server: Any) -> None:
     from skiva import server as extension
 
     def warn(*_: object) -> None:
-        server.io_loop.add_callback_from_signal(extension.warn, server, 120)
+        extension.warn(server)
 
     signal.signal(signal.SIGUSR1, warn)
 
