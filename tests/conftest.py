@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,19 @@ class Cluster:
             env={**self.env, "HOME": entry.pw_dir, "USER": user, "LANG": "C.UTF-8", **(env or {})},
             **switch,
         )
+
+    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+        """Ask the hub's API as an administrator: the answer's status and its JSON."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            sent = None if body is None else json.dumps(body)
+            head = {"Authorization": f"token {self.admin_token}", "Content-Type": "application/json"}
+            connection.request(method, f"/hub/api/{path}", sent, head)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            connection.close()
 
     def submit(self, user: str, *options: str, script: str) -> int:
         """Hand a shell script to Slurm as an account; the job's number."""

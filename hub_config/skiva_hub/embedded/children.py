@@ -5,12 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from skiva_hub.embedded.parts import Part
-from skiva_hub.embedded.proc import Process, adopted, descendants, environment, owner, program
+from skiva_hub.embedded.proc import Process, adopted, descendants, environment, owner, parents, program
 
 _LONG_RUN = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
@@ -81,6 +82,9 @@ class Children:
         self._changed = changed
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._zombies: set[int] = set()
+        self._below: set[Process] = set()
+        self.others: set[Process] = set()
+        """What parts have started that may outlive them."""
         self.all: dict[str, Child] = {}
         self.ended: asyncio.Future[Child] | None = None
         """While the cluster starts: the first part that ended instead."""
@@ -103,20 +107,28 @@ class Children:
         await asyncio.gather(*(self.all.pop(name).stop(seconds) for name in found))
         self._changed()
 
-    def sweep(self) -> None:
-        """Collect the remains of orphans; called every second.
+    def look_round(self) -> None:
+        """Collect the remains of orphans and note who else lives below the parts; called now and then.
 
-        Only what was there at two calls is collected: remains of this program's own commands, which
-        asyncio collects itself, never are.
+        Only what was there at two calls counts: the remains of this program's own commands, which asyncio
+        collects itself, never do, nor does what a part runs for a moment.
         """
+        family = parents()
         own = {child.process.pid for child in self.all.values() if child.process}
-        dead = {pid for pid in adopted(own) if Process.of(pid) is None}
+        dead = {pid for pid in adopted(own, family) if Process.of(pid) is None}
         for pid in dead & self._zombies:
-            try:
+            with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
-        self._zombies = dead
+        below = {
+            process
+            for child in self.all.values()
+            if child.part.leaves_orphans and child.process
+            for process in descendants(child.process.pid, family)
+        }
+        stay, self._zombies, self._below = below & self._below, dead, below
+        if stay != self.others:
+            self.others = stay
+            self._changed()
 
     def strangers(self) -> list[Process]:
         """Everything below this process that is no part: what jobs and their keepers have left."""

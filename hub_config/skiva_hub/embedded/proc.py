@@ -63,10 +63,13 @@ def parents() -> dict[int, int]:
     return found
 
 
-def descendants(root: int) -> list[Process]:
-    """All that a process and its children started, as far as it has not been adopted by another."""
+def descendants(root: int, family: Mapping[int, int] | None = None) -> list[Process]:
+    """All that a process and its children started, as far as it has not been adopted by another.
+
+    `family` is what `parents()` said, where the caller has just asked.
+    """
     children: dict[int, list[int]] = {}
-    for pid, parent in parents().items():
+    for pid, parent in (parents() if family is None else family).items():
         children.setdefault(parent, []).append(pid)
     below, todo = [], list(children.get(root, ()))
     while todo:
@@ -76,10 +79,10 @@ def descendants(root: int) -> list[Process]:
     return [p for p in below if p is not None]
 
 
-def adopted(own: Collection[int]) -> list[int]:
+def adopted(own: Collection[int], family: Mapping[int, int] | None = None) -> list[int]:
     """Children of this process that it did not start: orphans of what it started, and their remains."""
-    me = os.getpid()
-    return [pid for pid, parent in parents().items() if parent == me and pid not in own]
+    me, family = os.getpid(), parents() if family is None else family
+    return [pid for pid, parent in family.items() if parent == me and pid not in own]
 
 
 def environment(pid: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ class Running:
         guard: ends everything when the supervisor is gone.
         supervisor: starts everything and keeps it running.
         parts: each part's process, restarts and start time.
+        others: what the parts have started in turn.
         url: where people sign in.
         ready: whether it has answered.
     """
@@ -30,12 +31,13 @@ class Running:
     guard: Process
     supervisor: Process
     parts: Mapping[str, Mapping[str, Any]]
+    others: tuple[Process, ...]
     url: str
     ready: bool
 
     def processes(self) -> list[Process]:
-        """Every process of the parts."""
-        return [Process.recorded(part) for part in self.parts.values()]
+        """Every process of the parts and below them."""
+        return [*(Process.recorded(part) for part in self.parts.values()), *self.others]
 
 
 def save(directory: Path, running: Running) -> None:
@@ -44,6 +46,7 @@ def save(directory: Path, running: Running) -> None:
         "guard": running.guard.record(),
         "supervisor": running.supervisor.record(),
         "parts": running.parts,
+        "others": [process.record() for process in running.others],
         "url": running.url,
         "ready": running.ready,
     }
@@ -58,6 +61,7 @@ def load(directory: Path) -> Running | None:
             guard=Process.recorded(told["guard"]),
             supervisor=Process.recorded(told["supervisor"]),
             parts=told["parts"],
+            others=tuple(Process.recorded(process) for process in told["others"]),
             url=told["url"],
             ready=told["ready"],
         )

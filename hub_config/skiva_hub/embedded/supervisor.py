@@ -20,6 +20,7 @@ from skiva_hub.embedded.sweep import sweep
 
 _START_SECONDS = 90.0
 _JOBS_END_SECONDS = 4.0
+_LOOK_ROUND_SECONDS = 4.0
 
 
 class Supervisor:
@@ -162,8 +163,8 @@ class Supervisor:
 
     async def _collect(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
-            self._children.sweep()
+            await asyncio.sleep(_LOOK_ROUND_SECONDS)
+            self._children.look_round()
 
     def _save(self) -> None:
         """Write down what runs."""
@@ -176,7 +177,8 @@ class Supervisor:
             if child.identity
         }
         url = f"http://127.0.0.1:{self._assembly.ports['public']}/"
-        state.save(self._directory, state.Running(guard, me, known, url, self._ready))
+        others = tuple(self._children.others)
+        state.save(self._directory, state.Running(guard, me, known, others, url, self._ready))
 
     def _say(self, text: str) -> None:
         self._print(f"skiva: {text}")
