@@ -36,6 +36,9 @@ def mine(person: str, new_dir: Any, free_port: int) -> Iterator[Any]:
     """Runs `skiva COMMAND …` and other commands as that person, on a directory of theirs."""
     directory: Path = new_dir()
     shutil.chown(directory, person, person)
+    directory.chmod(
+        0o775
+    )  # as with the umask that many distributions give a person with a group of their own
     entry = pwd.getpwnam(person)
 
     class Mine:

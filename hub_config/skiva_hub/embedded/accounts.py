@@ -56,6 +56,7 @@ def ensure(directory: Path) -> tuple[list[str], list[str]]:
             look = ("--create-home", "--key", "HOME_MODE=0700", "--shell", "/bin/bash")
             _run("useradd", "--user-group", *look, "--groups", GROUP, name)
             record.users.append(name)
+        record.users = list(dict.fromkeys(record.users))
         foreign = [n for n in (HUB, GROUP) if n not in record.users + record.groups]
         if foreign:
             raise CannotStart(

@@ -116,11 +116,8 @@ def _check_directory(directory: Path, *, root: bool) -> None:
         raise CannotStart(f"--dir: the path may have letters, digits and ._+- only, not {str(directory)!r}.")
     if len(str(directory / "munge" / "socket")) > _LONGEST_SOCKET:
         raise CannotStart(f"--dir: {directory} is too long for the sockets in it; choose a shorter path.")
-    trusted = {0, os.geteuid()}
     for path in (directory, *directory.parents):
-        found = path.stat()
-        open_to_others = found.st_mode & 0o022 and not found.st_mode & 0o1000
-        if open_to_others or (root and found.st_uid not in trusted):
+        if not _is_safe(path.stat(), root=root):
             raise CannotStart(
                 f"--dir: {path} belongs to somebody else or others may write to it, so they could replace "
                 "what runs here; choose another directory."
@@ -129,6 +126,14 @@ def _check_directory(directory: Path, *, root: bool) -> None:
         raise CannotStart(
             f"--dir: other accounts cannot enter {directory}, so no job could run; choose another one."
         )
+
+
+def _is_safe(found: os.stat_result, *, root: bool) -> bool:
+    """Whether nobody but root, or the one person without root, can put something else in its place."""
+    if root and found.st_uid != 0:
+        return False
+    sticky, mine = found.st_mode & 0o1000, not root and found.st_gid == os.getegid()
+    return bool(sticky) or not found.st_mode & (0o002 if mine else 0o022)
 
 
 def _reaches_directory(directory: Path) -> bool:

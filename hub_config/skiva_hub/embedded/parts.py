@@ -38,6 +38,8 @@ def munge(layout: Layout) -> Part:
         f"--pid-file={here}/pid",
         f"--log-file={here}/log",
         f"--seed-file={here}/seed",
+        # A person's own group may write to their directories; whose these are has been seen to already.
+        *(() if layout.owners.root else ("--force",)),
     )
     return Part("munge", argv, layout.owners.munge, {"PATH": _PATH}, here)
 

@@ -49,7 +49,7 @@ def slurm_conf(layout: Layout) -> str:
         "EnforcePartLimits=ALL",
         "PropagateResourceLimits=NONE",
         "ReturnToService=2",
-        "SlurmdTimeout=60",
+        "SlurmdTimeout=120",
         "MinJobAge=600",
         "KillWait=10",
         "InactiveLimit=0",
