@@ -173,6 +173,8 @@ class Session:
             raise NotYet("The hub has just been restarted; please try again.")
         if self.submission is not None and not self.submission.done():
             await asyncio.wait({self.submission}, timeout=10)
+        if self.record.job_id is None and not self.over and report.nonce == self.record.nonce:
+            raise NotYet("Slurm has not told the number of this job yet; please try again.")
         if self.over or report.nonce != self.record.nonce or report.job_id != self.record.job_id:
             raise Stale("This job is not this session's job any more.")
         job = self.job
