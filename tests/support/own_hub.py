@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.hub import HubClient
 from tests.support.waiting import wait_until
 
-from skiva_hub.embedded.proc import Process, descendants, environment, kill, owner
+from skiva_hub.embedded.proc import Process, environment, kill, owner, parents
 
 __all__ = ["OwnHub"]
 
@@ -45,7 +45,8 @@ class OwnHub:
         self._config.chmod(0o644)
         self._hold.parent.mkdir(exist_ok=True)
         self._hold.touch()
-        _end(theirs)
+        kill([process for process in (Process.of(theirs),) if process])
+        self._end_services()
         self.start()
 
     def give_back(self) -> None:
@@ -79,9 +80,9 @@ class OwnHub:
     def kill(self) -> None:
         """SIGKILL, as when the machine runs out of memory; what the hub was doing as a user goes on."""
         if self._process is not None:
-            if self.alive:
-                _end(self._process.pid)
+            self._process.kill()
             self._process.wait()
+            self._end_services()
 
     def restart(self) -> None:
         """`kill` and `start`."""
@@ -91,13 +92,23 @@ class OwnHub:
     def wait_dead(self, seconds: float) -> bool:
         """Whether the hub has died by itself within `seconds`; what it left is ended."""
         assert self._process is not None
-        services = _services(self._process.pid)
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
-        kill(services)
+        self._end_services()
         return True
+
+    def _end_services(self) -> None:
+        """End what the hub ran as its own account, as systemd does; a helper that acts as a user goes on."""
+        kill([process for pid in parents() if (process := Process.of(pid)) and self._is_ours(pid)])
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            program = Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0]
+        except OSError:
+            return False
+        return program == self._argv[0] and owner(pid) == "skiva-hub"
 
     # -- death at an await -----------------------------------------------------------------
 
@@ -118,13 +129,3 @@ class OwnHub:
         log = self._cluster.dir / "log" / "hub.log"
         return "the hub answers\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
 
-
-def _end(hub: int) -> None:
-    services = _services(hub)
-    process = Process.of(hub)
-    kill([*([process] if process else []), *services])
-
-
-def _services(hub: int) -> list[Process]:
-    """What the hub runs as its own account; a helper that acts as a user is not the hub's to end."""
-    return [process for process in descendants(hub) if owner(process.pid) == "skiva-hub"]

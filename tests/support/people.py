@@ -127,8 +127,7 @@ class Person:
     def wait_for_kernel(self) -> None:
         """Wait until the open notebook can be typed into and its kernel is idle."""
         self.cell.wait_for()
-        idle = self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        expect(idle.first).to_be_attached(timeout=PATIENCE)
+        expect(self.page.locator("#jp-bottom-panel")).to_contain_text("| Idle", timeout=PATIENCE)
 
     @property
     def status(self) -> Locator:
