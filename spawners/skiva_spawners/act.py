@@ -11,7 +11,6 @@ import json
 import os
 import pwd
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,8 +74,7 @@ def submit(
     _write_private(run_dir / "server.json", server)
     env = _environment(config, home) | {"SKIVA_RUN_DIR": str(run_dir)}
     done = _slurm(config, "sbatch", options, env, script)
-    if done.returncode:
-        shutil.rmtree(run_dir, ignore_errors=True)
+    # An error may hide that Slurm has the job all the same, so its file stays until the hub forgets it.
     return {"submitted": [done.returncode, done.stdout[-1000:], done.stderr[-4000:]]}
 
 
@@ -107,9 +105,13 @@ def log(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
 
 
 def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
-    """Remove the private file of a session that has ended; its log stays for its owner."""
+    """Remove the private file of a session that has ended; its log, if it got one, stays for its owner."""
     run_dir = _run_dir(Path(pwd.getpwuid(os.getuid()).pw_dir), config["run_dirs"], nonce)
     (run_dir / "server.json").unlink(missing_ok=True)
+    try:
+        run_dir.rmdir()
+    except OSError:
+        pass
     return {"forgotten": nonce}
 
 

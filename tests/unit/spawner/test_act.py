@@ -90,11 +90,14 @@ def test_a_submission_writes_a_private_file_and_calls_sbatch_with_exactly_its_op
     assert "canary" not in called
 
 
-def test_a_refused_submission_leaves_no_secret_behind(helper: Helper) -> None:
-    """What Slurm did not take needs no private file."""
+def test_a_failed_submission_keeps_its_file_until_the_hub_forgets_it(helper: Helper) -> None:
+    """Slurm may have the job all the same, which then needs the file; nothing is left once it is forgotten."""
     helper.slurm("sbatch", "echo 'sbatch: error: no' >&2; exit 1")
     assert helper.ask(submission())["submitted"] == [1, "", "sbatch: error: no\n"]
-    assert not (helper.home / ".local/state/skiva" / NONCE).exists()
+    run_dir = helper.home / ".local/state/skiva" / NONCE
+    assert (run_dir / "server.json").exists()
+    assert helper.ask({"action": "forget", "nonce": NONCE}) == {"forgotten": NONCE}
+    assert not run_dir.exists()
 
 
 @pytest.mark.parametrize(
