@@ -7,6 +7,7 @@ belongs to root can be the whole of what the sudoers line allows. What it may ru
 from `etc/act.json` beside it, never from the hub.
 """
 
+import contextlib
 import json
 import os
 import pwd
@@ -108,10 +109,8 @@ def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
     """Remove the private file of a session that has ended; its log, if it got one, stays for its owner."""
     run_dir = _run_dir(Path(pwd.getpwuid(os.getuid()).pw_dir), config["run_dirs"], nonce)
     (run_dir / "server.json").unlink(missing_ok=True)
-    try:
+    with contextlib.suppress(OSError):
         run_dir.rmdir()
-    except OSError:
-        pass
     return {"forgotten": nonce}
 
 

@@ -91,7 +91,7 @@ def test_a_submission_writes_a_private_file_and_calls_sbatch_with_exactly_its_op
 
 
 def test_a_failed_submission_keeps_its_file_until_the_hub_forgets_it(helper: Helper) -> None:
-    """Slurm may have the job all the same, which then needs the file; nothing is left once it is forgotten."""
+    """Slurm may have the job all the same, which then needs the file; forgotten, it is all gone."""
     helper.slurm("sbatch", "echo 'sbatch: error: no' >&2; exit 1")
     assert helper.ask(submission())["submitted"] == [1, "", "sbatch: error: no\n"]
     run_dir = helper.home / ".local/state/skiva" / NONCE
