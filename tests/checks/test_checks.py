@@ -25,6 +25,11 @@ def test_code_is_in_ruffs_rules() -> None:
     run("ruff", "check", "--no-cache", "--output-format=concise")
 
 
+def test_code_is_laid_out_by_ruff() -> None:
+    """Nobody discusses where a line breaks."""
+    run("ruff", "format", "--check", "--no-cache")
+
+
 def test_types_are_complete() -> None:
     """Mypy's strict mode passes over code and tests."""
     run("mypy")
