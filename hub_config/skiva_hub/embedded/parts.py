@@ -36,7 +36,6 @@ def munge(layout: Layout) -> Part:
         f"--key-file={here}/key",
         f"--socket={layout.munge_socket}",
         f"--pid-file={here}/pid",
-        f"--log-file={here}/log",
         f"--seed-file={here}/seed",
         # A person's own group may write to their directories; whose these are has been seen to already.
         *(() if layout.owners.root else ("--force",)),
