@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def test_commands_exist() -> None:
     shown = {c for text in TEXTS.values() for c in re.findall(r"\./skiva ([a-z]+)", text)}
     assert shown
     assert shown <= commands
+
+
+@pytest.mark.parametrize("command", ["up", "status", "down", "env", "doctor", "migrate"])
+def test_options_exist(command: str) -> None:
+    """Every option that a page shows with a command is one that the command takes."""
+    help_text = subprocess.run(
+        [sys.executable, "-m", "skiva_hub.cli", command, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    lines = "\n".join(re.findall(rf"skiva {command}\b([^`\n]*)", "\n".join(TEXTS.values())))
+    shown = set(re.findall(r"--[a-z-]+", lines))
+    assert shown <= set(re.findall(r"--[a-z-]+", help_text))
 
 
 def test_fields_of_the_site_file_exist() -> None:
