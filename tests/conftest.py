@@ -175,11 +175,11 @@ def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subproces
 
 def _new_dir(prefix: str = "test") -> Path:
     """A fresh state directory that has the test run's installed environments."""
-    directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
-    directory.chmod(0o755)
     installed = os.environ.get("SKIVA_TEST_DIR")
     if not installed:
         pytest.fail("SKIVA_TEST_DIR is not set: run the tests with ./skiva test")
+    directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
+    directory.chmod(0o755)
     (directory / "venv").symlink_to(Path(installed) / "venv")
     return directory
 
