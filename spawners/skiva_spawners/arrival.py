@@ -87,7 +87,7 @@ def _reached(phase: str, session: Session) -> None:
 async def _find_job(session: Session) -> int:
     """The job of a submission that was not answered: it may well have been accepted."""
     deadline = time.monotonic() + _LOOK_AGAIN
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not session.over:
         try:
             job = session.tagged(await session.state.watcher.refresh())
         except SlurmUnanswered:

@@ -199,18 +199,19 @@ class Session:
 
     # -- acting on the job -----------------------------------------------------------------
 
-    async def cancel(self) -> None:
-        """End the job. What fails here the keeper does later: a job without an owner is ended."""
+    async def cancel(self) -> bool:
+        """End the job; whether Slurm has heard it. If not, the keeper ends it: it has no owner then."""
+        self.over = True
         if self.submission is not None and not self.submission.done():
             await asyncio.wait({self.submission})
-        self.over = True
         self.log.info("cancelled", job=self.record.job_id)
         if self.record.job_id is None:
-            return
+            return False
         try:
             await self.state.actor.cancel(self.record.account, self.record.job_id)
         except (SlurmUnanswered, Refused, ActingFailed):
-            return
+            return False
+        return True
 
     async def until_ended(self, seconds: float) -> None:
         """Wait until the queue shows the end of the job, at most `seconds`."""

@@ -218,8 +218,7 @@ class SliceSpawner(SlurmSpawner):
         """End the job. If Slurm does not answer, the keeper ends it as soon as it does."""
         if self.session is None:
             return
-        await self.session.cancel()
-        if not now:
+        if await self.session.cancel() and not now:
             await self.session.until_ended(_END_PATIENCE)
 
     async def receive(self, report: Report) -> None:
