@@ -1,0 +1,144 @@
+"""Slurm does not answer, answers nonsense, or cannot be asked: nothing is lost, and people are told."""
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.faults import LIGHT, MINI, PEOPLE, Faults
+from tests.support.hub import HubRefused, sign_in
+from tests.support.invariants import check, live_jobs
+from tests.support.waiting import wait_until
+
+_WAYS = ("fail", "hang", "garble", "truncate", "empty", "flood")
+
+
+def _count(faults: Faults, name: str) -> float:
+    text = faults.client.ask("GET", f"{faults.cluster.url}/hub/metrics").text
+    found = re.search(rf"^skiva_watcher_{name}_total ([0-9.e+]+)$", text, re.MULTILINE)
+    assert found, text[:2000]
+    return float(found[1])
+
+
+@contextmanager
+def _unreadable(faults: Faults, how: str) -> Iterator[None]:
+    """Until two readings have failed this way; after it, the next good one."""
+    with faults.spoiled("squeue", "scontrol", how=how):
+        before = _count(faults, "failures")
+        wait_until(lambda: _count(faults, "failures") >= before + 2, 30, f"readings fail ({how})", every=0.2)
+        yield
+    good = _count(faults, "readings")
+    wait_until(lambda: _count(faults, "readings") > good, 40, f"readings are good again ({how})", every=0.2)
+
+
+def test_twenty_servers_outlive_everything_that_slurm_says(faults: Faults) -> None:
+    """20 servers under failing, hanging, garbled, cut off, empty and endless answers: none is dropped."""
+    servers = [(user, f"s{n}") for user in PEOPLE for n in range(7)][:20]
+    faults.start_all(dict.fromkeys(servers, LIGHT))
+    jobs = {job.id for job in live_jobs(faults.cluster)}
+    assert len(jobs) == 20
+    for how in _WAYS:
+        with _unreadable(faults, how):
+            _all_there(faults, servers)
+    with faults.frozen("slurmctld"):
+        _people_are_told(faults, *servers[0])
+        _all_there(faults, servers)
+    with faults.cluster.without("slurmctld"):
+        _all_there(faults, servers)
+    good = _count(faults, "readings")
+    wait_until(lambda: _count(faults, "readings") > good, 40, "the queue is read again", every=0.2)
+    _all_there(faults, servers)
+    assert {job.id for job in live_jobs(faults.cluster)} == jobs
+    check(faults.cluster, faults.client)
+
+
+def _all_there(faults: Faults, servers: list[tuple[str, str]]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        models = list(pool.map(lambda s: faults.client.server(*s), servers))
+        hellos = list(pool.map(lambda s: faults.says_hello(*s), servers))
+    assert [model["ready"] if model else None for model in models] == [True] * len(servers)
+    assert hellos == [True] * len(servers)
+
+
+def _people_are_told(faults: Faults, user: str, name: str) -> None:
+    """The numbers, the form and the notebooks' stream say that the scheduler is silent."""
+    url, words = faults.cluster.url, "scheduler has not answered"
+    row = faults.owner(user, name)
+    assert row is not None
+    with faults.client.as_user(user) as mine, sign_in(url, user, faults.cluster.password) as browser:
+        notice = wait_until(lambda: mine.get("skiva/slices")["notice"], 60, "the numbers tell it", every=0.5)
+        assert words in notice["sentence"], notice
+        assert words in browser.get("/hub/spawn/" + user + "/another").text
+        with httpx.stream(
+            "GET",
+            f"{url}/services/skiva/stream",
+            headers={"Authorization": f"token {row.session['api_token']}"},
+            timeout=20,
+            trust_env=False,
+        ) as stream:
+            data = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    assert words in json.loads(data.removeprefix("data: "))["trouble"]
+
+
+def test_a_start_meets_a_silent_scheduler_with_one_sentence(faults: Faults) -> None:
+    """Nothing can be submitted: the person is told after a while, and there is no job, then or later."""
+    with faults.spoiled("squeue", "scontrol", "sbatch", "scancel", how="fail"):
+        faults.client.start_server("researcher1", MINI)
+        events = list(faults.client.progress("researcher1", seconds=60))
+    assert events[-1]["failed"], events
+    assert "scheduler did not answer" in events[-1]["message"]
+    check(faults.cluster, faults.client)
+    assert not live_jobs(faults.cluster)
+
+
+def test_a_submission_whose_answer_is_lost_is_found_by_its_tag(faults: Faults) -> None:
+    """Slurm takes the job, its answer never comes: one job, one server, and no second submission."""
+    with faults.spoiled("sbatch", how="lose"):
+        faults.client.start_server("researcher2", MINI)
+        model = faults.client.wait_ready("researcher2", 60)
+    assert model["ready"]
+    assert len(live_jobs(faults.cluster)) == 1
+    assert faults.says_hello("researcher2")
+    check(faults.cluster, faults.client)
+
+
+def test_a_cancel_that_slurm_does_not_hear_is_made_up_for(faults: Faults) -> None:
+    """The person has stopped the server; the job ends as soon as Slurm can be told."""
+    faults.start_all({("researcher3", ""): MINI})
+    with faults.spoiled("scancel", how="fail"):
+        faults.client.stop_server("researcher3")
+        faults.client.wait_stopped("researcher3", 40)
+        assert len(live_jobs(faults.cluster)) == 1
+    wait_until(lambda: not live_jobs(faults.cluster), 40, "the job is cancelled", every=0.3)
+
+
+def test_munge_down_loses_nothing(faults: Faults) -> None:
+    """Without authentication nothing can be asked of Slurm: servers stay, and starts go on afterwards."""
+    faults.start_all({("researcher1", ""): LIGHT})
+    before = _count(faults, "failures")
+    with faults.cluster.without("munge"):
+        wait_until(lambda: _count(faults, "failures") > before, 20, "readings fail", every=0.2)
+        faults.client.start_server("researcher2", LIGHT)
+        _all_there(faults, [("researcher1", "")])
+    try:
+        assert faults.client.wait_ready("researcher2", 40)["ready"]
+    except AssertionError:
+        failure = getattr(faults.owner("researcher2"), "failure", {})
+        assert "scheduler did not answer" in failure.get("sentence", ""), failure
+    _all_there(faults, [("researcher1", "")])
+    check(faults.cluster, faults.client)
+
+
+def test_a_hub_that_starts_while_slurm_is_silent_keeps_its_sessions(faults: Faults) -> None:
+    """No answer is no end: what ran before is there after, with its route, before Slurm answers at all."""
+    faults.start_all({("researcher1", ""): LIGHT})
+    with faults.spoiled("squeue", "scontrol", how="hang"):
+        faults.hub.restart()
+        faults.client.wait_ready("researcher1", 20)
+        assert faults.says_hello("researcher1")
+    check(faults.cluster, faults.client)
