@@ -230,6 +230,16 @@ def cluster() -> Iterator[Cluster]:
         remove(directory)
 
 
+@pytest.fixture(scope="session")
+def breakable_cluster() -> Iterator[Cluster]:
+    """Another one, for tests that break it: its site file, its hub and its commands may be replaced."""
+    directory = _new_dir("faults")
+    try:
+        yield start(directory)
+    finally:
+        remove(directory)
+
+
 @pytest.fixture
 def new_dir() -> Iterator[Callable[[], Path]]:
     """Makes fresh state directories, which are taken down and removed after the test."""

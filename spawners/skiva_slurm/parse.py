@@ -86,10 +86,10 @@ def _split(text: str, nonce: str) -> list[list[str]]:
         raise Unreadable("squeue's answer is cut off")
     rows = []
     for chunk in chunks:
-        number, mark, *fields = chunk.split(_SEPARATOR, len(_FIELDS))
-        if mark != nonce or len(fields) != len(_FIELDS) - 1:
+        fields = chunk.split(_SEPARATOR, len(_FIELDS))
+        if len(fields) != len(_FIELDS) + 1 or fields.pop(1) != nonce:
             raise Unreadable("a row of squeue's answer is garbled")
-        rows.append([number, *fields])
+        rows.append(fields)
     return rows
 
 

@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skiva_slurm.errors import Unreadable
@@ -104,6 +104,7 @@ def test_an_answer_that_is_cut_off_is_unreadable_or_ends_at_a_row(cut: int) -> N
     assert JOBS[:cut].endswith(f"\x1f{NONCE}\n")
 
 
+@example(at=828, letter="\n")
 @given(at=st.integers(0, len(JOBS) - 1), letter=st.sampled_from("\x00X9\n\x1f"))
 def test_a_garbled_answer_never_invents_a_job(at: int, letter: str) -> None:
     """One wrong letter makes the answer unreadable or spoils one field, and adds at most a wrong number."""
