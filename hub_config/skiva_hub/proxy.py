@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+_GONE = "skiva-gone"
+"""Shows the hub's page `502.html` where a server has gone and its route is still there."""
+
 
 @dataclass(frozen=True)
 class ProxyFiles:
@@ -46,6 +49,9 @@ class ProxyFiles:
 def start_configuration(files: ProxyFiles, public_url: str, api_url: str) -> str:
     """Traefik's start configuration as TOML."""
     return f"""\
+[global]
+checkNewVersion = false
+sendAnonymousUsage = false
 [api]
 [providers]
 providersThrottleDuration = "0s"
@@ -56,6 +62,8 @@ watch = true
 level = "WARN"
 [entryPoints.skiva]
 address = "{urlsplit(public_url).netloc}"
+[entryPoints.skiva.http]
+middlewares = ["{_GONE}@file"]
 [entryPoints.skiva.transport.respondingTimeouts]
 readTimeout = "0s"
 [entryPoints.skiva-api]
@@ -65,6 +73,8 @@ address = "{urlsplit(api_url).netloc}"
 
 def configure(c: Any, files: ProxyFiles, api_url: str) -> None:
     """Let the hub use the proxy that `main` runs."""
+    from jupyterhub_traefik_proxy.traefik_utils import generate_alias
+
     password = files.password()
     proxy = c.TraefikFileProviderProxy
     proxy.should_start = False
@@ -75,6 +85,9 @@ def configure(c: Any, files: ProxyFiles, api_url: str) -> None:
     proxy.traefik_api_entrypoint = "skiva-api"
     proxy.traefik_api_username = "skiva"
     proxy.traefik_api_password = password
+    hub = generate_alias("/", "service")
+    gone = {"errors": {"status": ["502"], "service": hub, "query": "/hub/error/{status}"}}
+    proxy.extra_dynamic_config = {"http": {"middlewares": {_GONE: gone}}}
     # A slow hash protects guessable passwords; this one is random, and each new route asks twice.
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest())
     proxy.traefik_api_hashed_password = "{SHA}" + digest.decode()
