@@ -1,6 +1,7 @@
 """The Jupyter server extension of a session: how long it lasts, what it uses, one more hour."""
 
-from .app import _jupyter_server_extension_points, _load_jupyter_server_extension, warn
+from typing import Any
+
 from .session_facts import SessionFacts, read_facts, write_facts
 
 __all__ = [
@@ -11,3 +12,12 @@ __all__ = [
     "warn",
     "write_facts",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # A session reports to the hub before it imports the server, and for that it needs only its facts.
+    if name in __all__:
+        from . import app
+
+        return getattr(app, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
