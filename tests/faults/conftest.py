@@ -12,11 +12,13 @@ from tests.support.faults import Faults
 from tests.support.hub import HubClient
 from tests.support.own_hub import OwnHub
 
+from skiva_hub.embedded.slurm_files import LOW_PRIORITY
 from skiva_hub.toml_text import table
 
 _SLICES = (
     {"id": "light", "partition": "cpu", "isolation": "none"},
     {"id": "mini", "partition": "slices", "isolation": "exclusive", "gres": "gpu:1g.10gb:1"},
+    {"id": "low", "partition": LOW_PRIORITY, "isolation": "exclusive", "gres": "gpu:1g.10gb:1"},
     {"id": "mini-gpu", "partition": "gpu", "isolation": "exclusive", "gres": "gpu:h100:1"},
 )
 
@@ -29,9 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs accounts of several people"))
 
 
-@pytest.fixture(scope="package")
-def faults(cluster: Any) -> Iterator[Faults]:
+@pytest.fixture(scope="session")
+def faults(breakable_cluster: Any) -> Iterator[Faults]:
     """The cluster, breakable: fake commands before Slurm's, light servers, a hub that can be killed."""
+    cluster = breakable_cluster
     site, act = cluster.dir / "site.toml", cluster.dir / "etc" / "act.json"
     kept = {path: path.read_bytes() for path in (site, act)}
     with HubClient(cluster.url, cluster.admin_token) as client:
@@ -57,6 +60,7 @@ def _site_text(site: dict[str, Any], broken: Faults) -> str:
     cluster["devices"] = [*cluster["devices"], f"{broken.openable}/*"]
     slices = [*site["slice"], *({**s, "title": s["id"], "cores": 1, "memory_mb": 200} for s in _SLICES)]
     light = {"id": "light", "title": "Light", "python": str(broken.light_python)}
+    site["partition"].append({"name": LOW_PRIORITY})
     site["limits"] = {"servers": 8, "start_seconds": 15}
     return "\n".join(
         [

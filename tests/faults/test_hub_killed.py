@@ -4,7 +4,6 @@ from contextlib import suppress
 from itertools import cycle
 
 import httpx
-
 from tests.support.faults import MINI, PEOPLE, Faults
 from tests.support.hub import HubRefused
 from tests.support.invariants import check, live_jobs
@@ -43,4 +42,3 @@ def _comes_to_something(faults: Faults, user: str, *, must_run: bool) -> None:
         return bool(model and model["ready"]) and faults.says_hello(user)
 
     wait_until(settled, 45, f"killed {place}: not {'ready' if must_run else 'ended'}", every=0.2)
-    import time; print(f"{time.time() % 10000:.1f} {must_run} {place}", flush=True)

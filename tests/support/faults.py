@@ -1,6 +1,7 @@
 """A cluster that tests may break: its commands, its parts, its hub."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -123,6 +124,18 @@ class Faults:
         row = self.owner(user, name)
         assert row is not None
         return int(row.session["job_id"])
+
+    def outcome(self, user: str, seconds: float = 60.0, name: str = "") -> str:
+        """Wait until a start is over: empty when the server is ready, else the sentence that says why not."""
+        *_, last = self.client.progress(user, name, seconds)
+        return "" if last.get("ready") else str(last["message"])
+
+    def count(self, name: str) -> float:
+        """One of the watcher's counters: `readings`, `failures` or `restarts`."""
+        text = self.client.ask("GET", f"{self.cluster.url}/hub/metrics").text
+        found = re.search(rf"^skiva_watcher_{name}_total ([0-9.e+]+)$", text, re.MULTILINE)
+        assert found, f"no such counter: {name}"
+        return float(found[1])
 
     def slurm(self, *argv: str, user: str = "root") -> str:
         """Run one of Slurm's own commands; what it printed."""

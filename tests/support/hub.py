@@ -1,6 +1,7 @@
 """A small client of the hub's REST API, for tests that act as administrators and as people."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote
@@ -136,13 +137,16 @@ class HubClient:
         """The events of a start (`progress`, `message`, `ready`, `failed`, …) until it is over.
 
         Raises:
-            httpx.ReadTimeout: `seconds` passed without any sign of life.
+            TimeoutError: it was not over within `seconds`.
         """
-        with self._http.stream("GET", f"{_server(user, name)}/progress", timeout=seconds) as answer:
+        end = time.monotonic() + seconds
+        with self._http.stream("GET", f"{_server(user, name)}/progress", timeout=30) as answer:
             if answer.is_error:
                 answer.read()
                 _checked(answer)
-            for line in answer.iter_lines():
+            for line in answer.iter_lines():  # empty ones come every 8 seconds
+                if time.monotonic() > end:
+                    raise TimeoutError(f"the start of {user}/{name} goes on")
                 if line.startswith("data: "):
                     yield json.loads(line.removeprefix("data: "))
 

@@ -128,4 +128,3 @@ class OwnHub:
     def _last_words(self) -> str:
         log = self._cluster.dir / "log" / "hub.log"
         return "the hub answers\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-
