@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from skiva_hub import metrics
 from skiva_hub.pages import api, render, snapshot_file
+from skiva_hub.routes import FileProxy
 from skiva_hub.site import Site
 from skiva_slurm.reader import SlurmReader
 from skiva_slurm.watcher import Watcher
@@ -70,7 +71,7 @@ def _hub(c: Any, site: Site, state: HubState) -> None:
     hub.named_server_limit_per_user = max(0, site.limits.servers - 1)
     # Sessions live in Slurm; a hub that ends leaves them alone.
     hub.cleanup_servers = False
-    hub.proxy_class = "traefik_file"
+    hub.proxy_class = FileProxy
     c.Spawner.hub_connect_url = site.hub.api_url.removesuffix("/").removesuffix("/hub/api")
     c.Spawner.consecutive_failure_limit = 0
 
