@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.faults import Faults
+from tests.support.faults import ENVIRONMENTS, Faults
 from tests.support.hub import HubClient
 from tests.support.own_hub import OwnHub
 
@@ -19,6 +18,7 @@ _SLICES = (
     {"id": "light", "partition": "cpu", "isolation": "none"},
     {"id": "mini", "partition": "slices", "isolation": "exclusive", "gres": "gpu:1g.10gb:1"},
     {"id": "low", "partition": LOW_PRIORITY, "isolation": "exclusive", "gres": "gpu:1g.10gb:1"},
+    {"id": "nowhere", "partition": "nowhere", "isolation": "none"},
     {"id": "mini-gpu", "partition": "gpu", "isolation": "exclusive", "gres": "gpu:h100:1"},
 )
 
@@ -41,7 +41,9 @@ def faults(breakable_cluster: Any) -> Iterator[Faults]:
         broken = Faults(cluster, client, OwnHub(cluster, client))
         broken.install()
         site.write_text(_site_text(tomllib.loads(kept[site].decode()), broken))
-        act.write_text(json.dumps(json.loads(kept[act]) | {"bin": str(broken.bin)}))
+        act.write_text(
+            json.dumps(json.loads(kept[act]) | {"bin": str(broken.bin), "run_dirs": broken.run_dirs})
+        )
         broken.hub.take_over()
         try:
             yield broken
@@ -51,7 +53,7 @@ def faults(breakable_cluster: Any) -> Iterator[Faults]:
             for path, content in kept.items():
                 path.write_bytes(content)
             broken.hub.give_back()
-            shutil.rmtree(broken.dir)
+            broken.remove()
 
 
 def _site_text(site: dict[str, Any], broken: Faults) -> str:
@@ -59,8 +61,9 @@ def _site_text(site: dict[str, Any], broken: Faults) -> str:
     cluster |= {"bin": str(broken.bin), "command_timeout": 2.0, "idle_interval": 2.0, "busy_interval": 0.5}
     cluster["devices"] = [*cluster["devices"], f"{broken.openable}/*"]
     slices = [*site["slice"], *({**s, "title": s["id"], "cores": 1, "memory_mb": 200} for s in _SLICES)]
-    light = {"id": "light", "title": "Light", "python": str(broken.light_python)}
-    site["partition"].append({"name": LOW_PRIORITY})
+    stand_ins = [{"id": kind, "title": kind, "python": str(broken.python(kind))} for kind in ENVIRONMENTS]
+    site["hub"]["run_dirs"] = broken.run_dirs
+    site["partition"] += [{"name": LOW_PRIORITY}, {"name": "nowhere"}]
     site["limits"] = {"servers": 8, "start_seconds": 15}
     return "\n".join(
         [
@@ -69,7 +72,7 @@ def _site_text(site: dict[str, Any], broken: Faults) -> str:
             table("[idle]", {"minutes": 0}),
             *(table("[[partition]]", one) for one in site["partition"]),
             *(table("[[slice]]", one) for one in slices),
-            *(table("[[environment]]", one) for one in [*site["environment"], light]),
+            *(table("[[environment]]", one) for one in [*site["environment"], *stand_ins]),
         ]
     )
 

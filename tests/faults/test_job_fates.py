@@ -1,14 +1,13 @@
 """What Slurm does to a session's job: requeued, preempted, held, suspended, cancelled, its node lost."""
 
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from tests.support.faults import LIGHT, MINI, Faults
-from tests.support.hub import sign_in
 from tests.support.invariants import check, live_jobs
+from tests.support.visitor import sign_in
 from tests.support.waiting import wait_until
 
 _ALL_SEVEN = ("--partition=slices", "--gres=gpu:1g.10gb:7", "--mem=100", "--output=/dev/null")
@@ -28,16 +27,6 @@ def _everything_taken(faults: Faults) -> Iterator[int]:
         yield job
     finally:
         faults.slurm("scancel", str(job))
-
-
-def _hasten(faults: Faults, job: int) -> None:
-    """Slurm lets two minutes pass before it starts a requeued job; these tests do not.
-
-    A node takes a job that starts in the second in which it ended for the one that was killed.
-    """
-    waits = wait_until(lambda: faults.cluster.job_state(job) == "PENDING" and time.time(), 30, "in the queue")
-    wait_until(lambda: time.time() > waits + 2, 5)
-    faults.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 
 def _hears(faults: Faults, user: str, words: str) -> None:
@@ -69,7 +58,7 @@ def test_a_requeued_session_keeps_its_address(faults: Faults) -> None:
         assert (model["pending"], model["url"]) == ("spawn", "/user/researcher1/")
         assert not faults.says_hello("researcher1")
         _hears(faults, "researcher1", "back into the queue")
-    _hasten(faults, job)
+    faults.hasten(job)
     _returns(faults, "researcher1", job, str(left))
 
 
@@ -79,7 +68,7 @@ def test_a_session_that_was_requeued_while_the_hub_was_dead_comes_back(faults: F
     job, left = faults.job_of("researcher2"), _target(faults, "researcher2")
     faults.hub.kill()
     faults.slurm("scontrol", "requeue", str(job))
-    _hasten(faults, job)
+    faults.hasten(job)
     faults.cluster.wait_state(job, "RUNNING")
     faults.hub.start()
     _returns(faults, "researcher2", job, str(left))
@@ -92,7 +81,7 @@ def test_a_preempted_session_comes_back_when_there_is_room(faults: Faults) -> No
     with _everything_taken(faults) as other:
         faults.cluster.wait_state(other, "RUNNING", seconds=40)
         wait_until(lambda: _target(faults, "researcher3") is None, 20, "the route is gone", every=0.1)
-    _hasten(faults, job)
+    faults.hasten(job)
     _returns(faults, "researcher3", job, str(left))
 
 
@@ -164,7 +153,7 @@ def test_the_end_of_a_session_is_seen_and_told_in_its_own_words(faults: Faults, 
     assert row is not None
     assert words in row.failure["sentence"]
     assert _target(faults, "researcher1") is None
-    with closing(sign_in(faults.cluster.url, "researcher1", faults.cluster.password)) as browser:
+    with sign_in(faults.cluster.url, "researcher1", faults.cluster.password) as browser:
         wait_until(lambda: words in browser.get("/user/researcher1/lab").text, 10, "the page tells it")
     check(faults.cluster, faults.client)
 
@@ -177,5 +166,5 @@ def test_a_session_returns_after_its_node_did(faults: Faults) -> None:
     with faults.cluster.without("mig"):
         faults.slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
         wait_until(lambda: _target(faults, "researcher2") is None, 20, "the route is gone", every=0.1)
-    _hasten(faults, job)
+    faults.hasten(job)
     _returns(faults, "researcher2", job, str(left))

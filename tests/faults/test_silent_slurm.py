@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import httpx
 from tests.support.faults import LIGHT, MINI, PEOPLE, Faults
-from tests.support.hub import sign_in
 from tests.support.invariants import check, live_jobs
+from tests.support.visitor import sign_in
 from tests.support.waiting import wait_until
 
 _WAYS = ("fail", "hang", "garble", "truncate", "empty", "flood")
@@ -59,7 +59,7 @@ def _people_are_told(faults: Faults, user: str, name: str) -> None:
     url, words = faults.cluster.url, "scheduler has not answered"
     row = faults.owner(user, name)
     assert row is not None
-    with faults.client.as_user(user) as mine, closing(sign_in(url, user, faults.cluster.password)) as browser:
+    with faults.client.as_user(user) as mine, sign_in(url, user, faults.cluster.password) as browser:
         notice = wait_until(lambda: mine.get("skiva/slices")["notice"], 60, "the numbers tell it", every=0.5)
         assert words in notice["text"]
         assert words in browser.get("/hub/spawn").text

@@ -1,9 +1,11 @@
 """A cluster that tests may break: its commands, its parts, its hub."""
 
 import os
+import pwd
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,12 +18,14 @@ from tests.support.invariants import Owner, live_jobs, owners
 from tests.support.own_hub import OwnHub
 from tests.support.waiting import wait_until
 
-__all__ = ["LIGHT", "MINI", "PEOPLE", "Faults"]
+__all__ = ["ENVIRONMENTS", "LIGHT", "MINI", "PEOPLE", "Faults"]
 
 LIGHT: Mapping[str, Any] = {"slice": "light", "environment": "light", "hours": 1}
 """A session of one core whose server is a stand-in for JupyterLab."""
 MINI: Mapping[str, Any] = {"slice": "mini", "environment": "light", "hours": 1}
 """The same on a fenced device."""
+ENVIRONMENTS = ("light", "impostor", "mute", "silent", "crash")
+"""Kinds of stand-ins: see `stand_ins/light_server.py`."""
 PEOPLE = ("researcher1", "researcher2", "researcher3")
 
 _STAND_INS = Path(__file__).with_name("stand_ins")
@@ -39,35 +43,52 @@ class Faults:
         self.bin = self.dir / "bin"
         self.openable = self.dir / "dev"
         """Files here are devices that are not fenced."""
-        self.light_python = self.dir / "light" / "python"
+        self.run_dirs = f".local/state/{cluster.dir.name}"
         self._knobs = self.dir / "knobs"
         self._stopped: set[int] = set()
 
     def install(self) -> None:
         """Write the stand-ins where every account can run them."""
-        for directory in (self.dir, self.bin, self._knobs, self.openable, self.light_python.parent):
+        for directory in (self.dir, self.bin, self._knobs, self.openable):
             directory.mkdir(mode=0o755)
         for command in _COMMANDS:
             shutil.copy(_STAND_INS / "slurm_command", self.bin / command)
             (self.bin / command).chmod(0o755)
-        server = self.light_python.with_name("server.py")
+        server = self.dir / "light_server.py"
         shutil.copyfile(_STAND_INS / "light_server.py", server)
         base = self.cluster.dir / "venv" / "base" / "bin" / "python"
-        self.light_python.write_text(f"#!/bin/sh\nexec {base} -I {server}\n")
-        self.light_python.chmod(0o755)
+        for kind in ENVIRONMENTS:
+            self.python(kind).parent.mkdir()
+            self.python(kind).write_text(f"#!/bin/sh\nexec {base} -I {server} {kind}\n")
+            self.python(kind).chmod(0o755)
+
+    def python(self, kind: str) -> Path:
+        """The Python of an environment whose server is a stand-in of some kind."""
+        return self.dir / kind / "python"
+
+    def remove(self) -> None:
+        """Remove what `install` and the sessions wrote."""
+        shutil.rmtree(self.dir)
+        for user in PEOPLE:
+            shutil.rmtree(Path(pwd.getpwnam(user).pw_dir) / self.run_dirs, ignore_errors=True)
 
     # -- breaking --------------------------------------------------------------------------
 
     @contextmanager
-    def spoiled(self, *commands: str, how: str) -> Iterator[None]:
-        """Let Slurm's commands `hang`, `fail`, answer `empty`, `garble`, `truncate`, `flood` or `lose`."""
-        for command in commands:
-            (self._knobs / command).write_text(f"{how}\n")
+    def spoiled(self, *commands: str, how: str, user: str = "") -> Iterator[None]:
+        """Let Slurm's commands `hang`, `fail`, answer `empty`, `garble`, `truncate`, `flood` or `lose`.
+
+        Args:
+            user: for whom alone; only for commands that the hub runs as a user.
+        """
+        knobs = [self._knobs / (f"{command}.{user}" if user else command) for command in commands]
+        for knob in knobs:
+            knob.write_text(f"{how}\n")
         try:
             yield
         finally:
-            for command in commands:
-                (self._knobs / command).unlink(missing_ok=True)
+            for knob in knobs:
+                knob.unlink(missing_ok=True)
 
     @contextmanager
     def frozen(self, part: str) -> Iterator[None]:
@@ -142,6 +163,22 @@ class Faults:
         done = self.cluster.run_as(user, [f"/usr/bin/{argv[0]}", *argv[1:]])
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
+
+    def requeue(self, job: int) -> None:
+        """Let Slurm put a running job back into the queue and start it again soon."""
+        self.slurm("scontrol", "requeue", str(job))
+        self.hasten(job)
+
+    def hasten(self, job: int) -> None:
+        """Slurm lets two minutes pass before it starts a requeued job; tests do not.
+
+        A node takes a job that starts in the second in which it ended for the one that was killed.
+        """
+        waits = wait_until(
+            lambda: self.cluster.job_state(job) == "PENDING" and time.time(), 30, "in the queue"
+        )
+        wait_until(lambda: time.time() > waits + 2, 5)
+        self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def end_everything(self) -> None:
         """End all servers and wait until no job is left."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 from tests.support.waiting import wait_until
 
-__all__ = ["HubClient", "HubRefused", "sign_in"]
+__all__ = ["HubClient", "HubRefused"]
 
 
 class HubRefused(AssertionError):
@@ -149,17 +149,6 @@ class HubClient:
                     raise TimeoutError(f"the start of {user}/{name} goes on")
                 if line.startswith("data: "):
                     yield json.loads(line.removeprefix("data: "))
-
-
-def sign_in(url: str, user: str, password: str) -> httpx.Client:
-    """A browser without scripts that has signed in through the form, for the hub's pages."""
-    browser = httpx.Client(base_url=url.rstrip("/"), follow_redirects=True, timeout=30, trust_env=False)
-    browser.get("/hub/login")
-    form = {"username": user, "password": password, "_xsrf": browser.cookies.get("_xsrf", path="/hub/")}
-    answer = browser.post("/hub/login", data=form)
-    assert answer.is_success, f"{user} cannot sign in: {answer.status_code} {answer.text[:300]}"
-    assert "username_input" not in answer.text, f"{user} cannot sign in"
-    return browser
 
 
 def _server(user: str, name: str) -> str:

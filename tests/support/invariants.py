@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import pwd
 import secrets
 import sqlite3
 from collections import Counter
@@ -163,7 +164,8 @@ def _command_lines() -> dict[str, bytes]:
 
 def _logs(cluster: Any) -> dict[str, bytes]:
     homes = {row.session["nonce"]: row.user for row in owners(cluster) if row.session}
-    runs = (Path("/home") / user / ".local/state/skiva/servers" / nonce for nonce, user in homes.items())
+    run_dirs = json.loads((cluster.dir / "etc" / "act.json").read_text())["run_dirs"]
+    runs = (Path(pwd.getpwnam(user).pw_dir) / run_dirs / nonce for nonce, user in homes.items())
     paths = [*(run / "log" for run in runs), *cluster.dir.glob("log/*"), cluster.dir / "munge" / "log"]
     # What Slurm keeps of each job: its script and its environment.
     paths += cluster.dir.glob("slurm/state/hash.*/job.*/*")

@@ -1,6 +1,8 @@
 """A session without JupyterLab: everything is the product's own but the server at its end.
 
-It answers the challenge and says hello, so that many sessions fit on a small machine.
+It answers the challenge and says hello, so that many sessions fit on a small machine. Other kinds, named
+on the command line, lie: an `impostor` does not know the key, a `mute` one closes its port, a `silent` one
+never reports, and one that is to `crash` does so.
 """
 
 import hashlib
@@ -8,14 +10,20 @@ import hmac
 import os
 import socket
 import sys
+import time
 import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+_KIND = sys.argv[1]
+
 
 def serve(listener: socket.socket, key: str) -> None:
     """Stand in for `skiva.session.serve.serve`."""
-    secret = bytes.fromhex(key)
+    secret = bytes.fromhex(key) if _KIND != "impostor" else b"a guess"
+    if _KIND == "mute":
+        listener.close()
+        time.sleep(1000)
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,6 +56,10 @@ if __name__ == "__main__":
     stand_in = types.ModuleType("skiva.session.serve")
     stand_in.serve = serve  # type: ignore[attr-defined]
     sys.modules["skiva.session.serve"] = stand_in
+    if _KIND == "silent":
+        time.sleep(1000)
+    if _KIND == "crash":
+        sys.exit("canary: a library is missing")
     from skiva.session.launch import main
 
     main()
