@@ -184,6 +184,8 @@ class Session:
             raise NotYet("Slurm does not show this job as running yet; please try again.")
         if job.user != self.record.account or job.restarts > report.restarts or job.life is Life.ENDED:
             raise Stale("This run of the job is over.")
+        if self.record.phase == "ready" and report.restarts == self.record.restarts:
+            return  # told again: its server has been proved, and what is said now changes nothing
         self.update(heard=report, address=await self._address_of(job))
         self.log.info("reported", job=job.id, node=job.nodes[0], port=report.port, restarts=report.restarts)
         self.tell()
