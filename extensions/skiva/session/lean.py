@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 _STOOD_FOR = (
     # A notebook server never opens the hub's database, nor shows the hub's pages.
@@ -40,7 +40,7 @@ _PUT_OFF = (
 class _StandIn(types.ModuleType):
     """Stands for a module that nothing here calls; its names are exceptions that nobody raises."""
 
-    __path__: ClassVar[list[str]] = []
+    __path__: list[str] = []  # noqa: RUF012 - as its base class has it
 
     def __getattr__(self, name: str) -> type[Exception]:
         if name.startswith("__"):

@@ -7,6 +7,7 @@ file `deaths` kills the hub: when it begins to wait (`at`) and when the answer i
 import os
 import signal
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class _Mortal:
         self._coroutine = coroutine
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        step: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
+        step: Callable[[], Any] = partial(self._coroutine.send, None)
         while True:
             try:
                 waits_for = step()
@@ -63,10 +64,10 @@ class _Mortal:
             try:
                 answer = yield waits_for
             except BaseException as problem:  # noqa: BLE001 - handed on to whom it is for
-                step = lambda problem=problem: self._coroutine.throw(problem)  # noqa: E731
+                step = partial(self._coroutine.throw, problem)
             else:
                 _point(f"after {place}")
-                step = lambda answer=answer: self._coroutine.send(answer)  # noqa: E731
+                step = partial(self._coroutine.send, answer)
 
 
 def _mortal(owner: Any, name: str) -> None:

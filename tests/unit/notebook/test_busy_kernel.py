@@ -10,7 +10,7 @@ from skiva.session.busy import note_activity
 
 async def test_a_silent_busy_kernel_counts_as_activity_and_an_idle_one_does_not(tmp_path: Any) -> None:
     """A real kernel in a silent cell is use; when the cell has ended it is not."""
-    manager = AsyncMappingKernelManager(root_dir=str(tmp_path), connection_dir=str(tmp_path))
+    manager: Any = AsyncMappingKernelManager(root_dir=str(tmp_path), connection_dir=str(tmp_path))
     settings: dict[str, Any] = {}
     kernel_id = await manager.start_kernel()
     kernel = manager.get_kernel(kernel_id)
