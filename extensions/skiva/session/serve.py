@@ -1,22 +1,28 @@
 """The single-user server itself, started lean, on a socket that is already bound."""
 
+import gc
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from skiva.session.busy import stay_awake_while_busy
 from skiva.session.lean import lean_imports
 
 
 def serve(listener: socket.socket, key: str) -> None:
     """Run JupyterHub's single-user server in this process until it is told to end."""
+    # What a start makes stays for good: looking through it for garbage, again and again, finds none.
+    gc.disable()
     with lean_imports():
         import jupyterlab.labapp  # noqa: F401
         from jupyter_server.serverapp import ServerApp
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
     _listen_on(ServerApp, listener)
+    _leave_out_the_classic_notebook(ServerApp)
     _send_without_delay()
     # The report has already told that the hub is there; asking again would only cost a start.
     JupyterHubSingleUser.check_hub_version = _nothing
@@ -26,7 +32,10 @@ def serve(listener: socket.socket, key: str) -> None:
     server.web_app.settings["page_config_data"].update(buildCheck=False, buildAvailable=False)
     _answer_challenges(server, key)
     _warn_on_signal(server)
-    _stay_awake_while_busy(server)
+    stay_awake_while_busy(server)
+    _proxy_to_own_ports()
+    gc.freeze()
+    gc.enable()
     server.start()
 
 
@@ -47,7 +56,9 @@ def _defaults() -> Any:
 
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     return Config(
-        LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"}
+        LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"},
+        # The places where npm puts things, said here so that npm need not be run and asked.
+        LanguageServerManager={"node_roots": [f"{sys.prefix}/lib", "/usr/local/lib", "/usr/lib"]},
     )
 
 
@@ -65,6 +76,17 @@ def _listen_on(server_class: Any, listener: socket.socket) -> None:
 
     server_class._find_http_port = find_port  # noqa: SLF001 - the server has no other way to take a socket
     server_class._bind_http_server_tcp = bind  # noqa: SLF001
+
+
+def _leave_out_the_classic_notebook(server_class: Any) -> None:
+    """Not load the extension that serves extensions of Notebook 6, for which it imports IPython."""
+    find = server_class.find_server_extensions
+
+    def find_others(server: Any) -> None:
+        server.jpserver_extensions.setdefault("notebook_shim", False)
+        find(server)
+
+    server_class.find_server_extensions = find_others
 
 
 def _send_without_delay() -> None:
@@ -97,15 +119,10 @@ def _warn_on_signal(server: Any) -> None:
     signal.signal(signal.SIGUSR1, warn)
 
 
-def _stay_awake_while_busy(server: Any) -> None:
-    """A kernel that computes is in use, however long its cell says nothing; else it would be culled."""
-    from jupyter_server._tz import utcnow
-    from tornado.ioloop import PeriodicCallback
+def _proxy_to_own_ports() -> None:
+    with suppress(ImportError):  # an environment may do without it
+        from jupyter_server_proxy.handlers import ProxyHandler
 
-    def check() -> None:
-        manager = server.kernel_manager
-        states = (getattr(manager.get_kernel(k), "execution_state", "") for k in manager.list_kernel_ids())
-        if "busy" in states:
-            server.web_app.settings["api_last_activity"] = utcnow()
+        from skiva.session.own_ports import reach_only_own
 
-    PeriodicCallback(check, 30_000).start()
+        reach_only_own(ProxyHandler)
