@@ -83,9 +83,12 @@ def routes_of(python: Path, user: str, run: Any) -> list[Route]:
         python: of the environment that sessions run in.
         run: runs an argv as an account: `run(argv, stdin=…)`.
     """
-    done: subprocess.CompletedProcess[str] = run([str(python), "-I", "-", user], stdin=Path(__file__).read_text())
+    done: subprocess.CompletedProcess[str] = run(
+        [str(python), "-I", "-", user], stdin=Path(__file__).read_text()
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    return [Route(*row[:2], tuple(row[2]), row[3]) for row in json.loads(done.stdout.splitlines()[-1])]
+    rows = json.loads(done.stdout.splitlines()[-1])
+    return [Route(pattern, name, tuple(verbs), websocket) for pattern, name, verbs, websocket in rows]
 
 
 # -- in the program of its own -----------------------------------------------------------------
@@ -100,7 +103,9 @@ def _rows(router: Any) -> Iterator[tuple[str, str, list[str], bool]]:
             yield from _rows(rule.target)
         elif isinstance(rule.target, type) and issubclass(rule.target, RequestHandler):
             handler = rule.target
-            answered = [v for v in _VERBS if getattr(handler, v.lower()) is not RequestHandler._unimplemented_method]
+            answered = [
+                v for v in _VERBS if getattr(handler, v.lower()) is not RequestHandler._unimplemented_method
+            ]
             name = f"{handler.__module__}.{handler.__qualname__}"
             yield rule.matcher.regex.pattern, name, answered, issubclass(handler, WebSocketHandler)
 
@@ -133,7 +138,7 @@ def _main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         os.environ.update(_environment(sys.argv[1], listener.getsockname()[1]))
-        ServerApp.start = tell
+        ServerApp.start = tell  # type: ignore[assignment,method-assign]
         serve.serve(listener, "00" * 32)
 
 
