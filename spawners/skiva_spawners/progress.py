@@ -170,6 +170,9 @@ def _switch(
     if any(card.id == picked.id and card.status == "free" for card in offered):
         return ()
     free = [(card.id, card.title) for card in offered if card.status == "free" and card.id != picked.id]
+    # Whoever waits for a GPU is helped by another one first.
+    likes = {other.id for other in site.slice if (other.gres is None) == (picked.gres is None)}
+    free.sort(key=lambda one: one[0] not in likes)
     return tuple(free[:_SUGGESTIONS])
 
 

@@ -67,9 +67,9 @@ def test_a_limit_of_ones_own_is_a_reason_with_an_action() -> None:
 
 
 def test_free_slices_are_suggested_while_one_waits() -> None:
-    """Only slices that this person may use and that start now are suggested."""
+    """Only slices that this person may use and that start now are suggested, for a GPU a GPU first."""
     event = _line(MINE)
-    assert event["switch"] == ["cpu", "shard"]
+    assert event["switch"] == ["shard", "cpu"]
     assert event["switch_titles"]["shard"] == "Shared H100"
     assert event["message"].endswith("CPU only is free now.")
     assert _line(samples.running(900, user=USER))["switch"] == []
