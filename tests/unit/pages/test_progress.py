@@ -71,7 +71,7 @@ def test_free_slices_are_suggested_while_one_waits() -> None:
     event = _line(MINE)
     assert event["switch"] == ["shard", "cpu"]
     assert event["switch_titles"]["shard"] == "Shared H100"
-    assert event["message"].endswith("CPU only is free now.")
+    assert event["message"].endswith("Shared H100 is free now.")
     assert _line(samples.running(900, user=USER))["switch"] == []
 
 
