@@ -101,6 +101,8 @@ class Keeper:
         if not self._is_left(user, server):
             return True
         app_log.info("Taking up the interrupted start of %s/%s", user, server)
+        # What answered there before may be somebody else's by now.
+        await self._app.proxy.delete_user(self._app.users[user], server)
         place = ("servers", url_escape_path(server)) if server else ("server",)
         request = HTTPRequest(
             url_path_join(self._app.hub.api_url, "users", url_escape_path(user), *place),

@@ -175,6 +175,10 @@ class SliceSpawner(SlurmSpawner):
     def _defaults(self) -> dict[str, str]:
         return site_defaults({name: getattr(self, name) for name in CARRIED})
 
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Add nothing: home and shell are looked up where it may take its time, by the helper."""
+        return env
+
     def _private_environment(self) -> dict[str, str]:
         env: dict[str, str] = self.get_env()
         env["JUPYTERHUB_API_URL"] = self.skiva.site.hub.api_url.rstrip("/")
