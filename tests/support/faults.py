@@ -148,8 +148,14 @@ class Faults:
 
     def outcome(self, user: str, seconds: float = 60.0, name: str = "") -> str:
         """Wait until a start is over: empty when the server is ready, else the sentence that says why not."""
-        *_, last = self.client.progress(user, name, seconds)
-        return "" if last.get("ready") else str(last["message"])
+        with suppress(HubRefused):  # it is over already
+            *_, last = self.client.progress(user, name, seconds)
+            if last.get("ready"):
+                return ""
+        self.client.wait_stopped(user, 30, name)
+        row = self.owner(user, name)
+        assert row is not None
+        return " ".join(str(row.failure.get(part, "")) for part in ("sentence", "action"))
 
     def count(self, name: str) -> float:
         """One of the watcher's counters: `readings`, `failures` or `restarts`."""
@@ -164,6 +170,10 @@ class Faults:
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
 
+    def nodes(self, partition: str) -> list[str]:
+        """The names of a partition's nodes."""
+        return self.slurm("sinfo", "-h", "-N", "-o", "%N", "-p", partition).split()
+
     def requeue(self, job: int) -> None:
         """Let Slurm put a running job back into the queue and start it again soon."""
         self.slurm("scontrol", "requeue", str(job))
@@ -174,23 +184,26 @@ class Faults:
 
         A node takes a job that starts in the second in which it ended for the one that was killed.
         """
-        waits = wait_until(
-            lambda: self.cluster.job_state(job) == "PENDING" and time.time(), 30, "in the queue"
-        )
-        wait_until(lambda: time.time() > waits + 2, 5)
+        wait_until(lambda: self.cluster.job_state(job) == "PENDING", 30, f"job {job} is in the queue")
+        seen = time.time()
+        wait_until(lambda: time.time() > seen + 2, 5)
         self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def end_everything(self) -> None:
         """End all servers and wait until no job is left."""
-        rows = [row for row in owners(self.cluster) if row.session]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self._stop, rows))
-        if jobs := [str(job.id) for job in live_jobs(self.cluster)]:
-            self.slurm("scancel", *jobs)
-        wait_until(lambda: not live_jobs(self.cluster), 30, "no job is left", every=0.2)
-        for row in rows:
-            self.client.wait_stopped(row.user, 30, row.server)
+
+        def ended() -> bool:
+            rows = [row for row in owners(self.cluster) if row.session]
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(self._stop, rows))
+            jobs = [str(job.id) for job in live_jobs(self.cluster)]
+            if jobs:
+                self.slurm("scancel", *jobs)
+            return not rows and not jobs
+
+        wait_until(ended, 60, "nothing is left", every=0.3)
 
     def _stop(self, row: Owner) -> None:
-        with suppress(HubRefused, httpx.HTTPError):
+        with suppress(HubRefused, httpx.HTTPError, AssertionError):
             self.client.stop_server(row.user, row.server)
+            self.client.wait_stopped(row.user, 30, row.server)

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import socket
+import struct
 import sys
 import time
 import types
@@ -22,12 +23,17 @@ def serve(listener: socket.socket, key: str) -> None:
     """Stand in for `skiva.session.serve.serve`."""
     secret = bytes.fromhex(key) if _KIND != "impostor" else b"a guess"
     if _KIND == "mute":
-        listener.close()
+        listener.shutdown(socket.SHUT_RDWR)
         time.sleep(1000)
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            # A port whose connections are reset at the server's end can be taken by somebody at once.
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            super().setup()
 
         def do_GET(self) -> None:
             place = urlsplit(self.path)

@@ -1,0 +1,87 @@
+"""Two hundred cancels and kills at random moments."""
+
+import random
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx
+from tests.support.faults import MINI, PEOPLE, Faults
+from tests.support.hub import HubRefused
+from tests.support.invariants import assert_no_secret_in, check, live_jobs, secrets_of
+from tests.support.waiting import wait_until
+
+_DEEDS = 200
+_MOST_SECONDS = 200.0
+_BETWEEN_KILLS = 12.0
+
+
+@dataclass
+class _Storm:
+    """People who start servers and do not let them be."""
+
+    faults: Faults
+    deeds: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def person(self, user: str, name: str, seed: int) -> None:
+        """Start, and soon cancel, stop or let Slurm cancel, again and again."""
+        dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be kept secret
+        while not self.over.is_set():
+            with suppress(httpx.HTTPError, HubRefused):
+                self.faults.client.start_server(user, MINI, name)
+            self.over.wait(dice.uniform(0, 2.0))
+            with suppress(httpx.HTTPError, HubRefused):
+                self._spoil(dice, user, name)
+
+    def _spoil(self, dice: random.Random, user: str, name: str) -> None:
+        if dice.random() < 0.3:
+            mine = [job.id for job in live_jobs(self.faults.cluster) if job.user == user]
+            if mine:
+                job = str(dice.choice(mine))
+                self.faults.cluster.run_as(user, ["/usr/bin/scancel", job])
+                self.deeds.append("scancel")
+            return
+        self.faults.client.stop_server(user, name)
+        self.deeds.append("cancel")
+
+
+def test_two_hundred_cancels_and_kills_leave_no_orphan(faults: Faults) -> None:
+    """People cancel, Slurm cancels, the hub dies: afterwards every slice is free again within 30 s."""
+    storm = _Storm(faults)
+    places = [(user, name) for user in PEOPLE for name in ("", "b", "c")]
+    threads = [threading.Thread(target=storm.person, args=(*place, n)) for n, place in enumerate(places)]
+    ends, kills = time.monotonic() + _MOST_SECONDS, 0
+    for thread in threads:
+        thread.start()
+    try:
+        while len(storm.deeds) + kills < _DEEDS and time.monotonic() < ends:
+            storm.over.wait(_BETWEEN_KILLS)
+            faults.hub.restart()
+            kills += 1
+            _check_never_two(faults)
+    finally:
+        storm.over.set()
+        for thread in threads:
+            thread.join()
+    assert len(storm.deeds) + kills >= _DEEDS
+    check(faults.cluster, faults.client)
+    canaries = secrets_of(faults.cluster)
+    for user, name in places:
+        with suppress(HubRefused):
+            faults.client.stop_server(user, name)
+    wait_until(lambda: _free(faults) == 7, 30, "every slice is free again", every=1)
+    check(faults.cluster, faults.client, 5)
+    assert not live_jobs(faults.cluster)
+    assert_no_secret_in(faults.cluster, canaries, reader="instructor1")
+
+
+def _free(faults: Faults) -> int:
+    return int(faults.cluster.status()["slices"]["mini"]["free"])
+
+
+def _check_never_two(faults: Faults) -> None:
+    """No session has two jobs, whatever is under way."""
+    jobs = [job.nonce for job in live_jobs(faults.cluster)]
+    assert len(jobs) == len(set(jobs))
