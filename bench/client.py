@@ -132,7 +132,7 @@ class Browser:
     async def _send_form(self, fields: Mapping[str, str]) -> tuple[str, str]:
         path = unescape(_found(_ACTION, self._page, "spawn form"))
         with aiohttp.MultipartWriter("form-data") as form:
-            for name, value in fields.items():
+            for name, value in {**fields, "_xsrf": _found(_XSRF, self._page, "spawn form")}.items():
                 form.append(value).set_content_disposition("form-data", name=name)
         async with self._http.post(urljoin(self._url, path), data=form, headers=_NAVIGATE) as answer:
             return await self._page_of(answer)

@@ -51,6 +51,7 @@ class Cluster:
             form={"slice": "1g.10gb", "environment": "base", "hours": "1"},
             options={"slice": "1g.10gb", "environment": "base", "hours": 1},
             pid=lambda: self.part("hub"),
+            asks_as="skiva-hub",
         )
 
     def part(self, name: str) -> int:

@@ -32,15 +32,12 @@ class Reading:
     side: str
     running: int
     pending: int
-    requests: Mapping[str, float]
-    """A minute, by type."""
+    requests: float
+    """A minute."""
+    types: Mapping[str, int]
+    """The same by type, in the whole window, with the other hub's."""
     cpu: float
     """Seconds a minute."""
-
-    @property
-    def total(self) -> float:
-        """Requests a minute."""
-        return sum(self.requests.values())
 
 
 async def measure(*, servers: int, peer_servers: int, seconds: float) -> Report:
@@ -167,18 +164,20 @@ async def _watch(side: Side, ours: Cluster, running: int, pending: int, seconds:
     await asyncio.sleep(seconds)
     counts, cpu = ours.slurm.counts(), side.cpu() - before
     scale = 60 / seconds
-    return Reading(side.name, running, pending, {name: n * scale for name, n in counts.items()}, cpu * scale)
+    # Both hubs run all the time, and ours reads the queue.
+    requests = counts.total(without="" if side.asks_as else ours.side.asks_as)
+    return Reading(side.name, running, pending, requests * scale, counts.by_type, cpu * scale)
 
 
 def _report(found: list[Reading]) -> Report:
     columns = ("", "running", "pending", "slurmctld requests a minute", "hub CPU s a minute")
     report = Report("polling", _METHOD, columns)
     for one in found:
-        row = (one.side, str(one.running), str(one.pending), f"{one.total:.0f}", f"{one.cpu:.2f}")
+        row = (one.side, str(one.running), str(one.pending), f"{one.requests:.0f}", f"{one.cpu:.2f}")
         report.rows.append(row)
     ours = [one for one in found if one.side == "skiva"]
-    idle = max(one.total for one in ours if not one.pending)
-    busy = max(one.total for one in ours if one.pending)
+    idle = max(one.requests for one in ours if not one.pending)
+    busy = max(one.requests for one in ours if one.pending)
     report.goals.append(Goal("requests a minute while nothing waits, however many run", idle, 30))
     report.goals.append(Goal("requests a minute while some wait, however many", busy, 200))
     report.raw["readings"] = [
@@ -186,7 +185,8 @@ def _report(found: list[Reading]) -> Report:
             "side": r.side,
             "running": r.running,
             "pending": r.pending,
-            "requests": dict(r.requests),
+            "requests": r.requests,
+            "types": dict(r.types),
             "cpu": r.cpu,
         }
         for r in found

@@ -30,6 +30,7 @@ class Side:
         form: the fields of its spawn form; None where a link starts.
         options: what REST is asked for.
         pid: finds the hub's process.
+        asks_as: the account that asks Slurm for it alone; none where several people's accounts do.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Side:
     form: Mapping[str, str] | None
     options: Mapping[str, object]
     pid: Callable[[], int]
+    asks_as: str = ""
 
     def cpu(self) -> float:
         """Processor seconds of the hub and of all that it ran and runs, without proxy and sessions."""

@@ -7,7 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _OURS = {"REQUEST_STATS_INFO"}
-_LINE = re.compile(r"^\s+([A-Z][A-Z0-9_]+)\s+\(\s*\d+\)\s+count:(\d+)")
+_LINE = re.compile(r"^\s+(\S+)\s+\(\s*\d+\)\s+count:(\d+)")
+_BY_TYPE, _BY_USER = (f"Remote Procedure Call statistics by {what}" for what in ("message type", "user"))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many requests slurmctld has answered, without those of the measurement itself."""
+
+    by_type: Mapping[str, int]
+    by_user: Mapping[str, int]
+
+    def total(self, *, without: str = "") -> int:
+        """All requests but those of one account."""
+        return sum(self.by_type.values()) - self.by_user.get(without, 0)
 
 
 @dataclass(frozen=True)
@@ -20,8 +33,8 @@ class Slurm:
         """Let slurmctld count from nothing."""
         self.run("sdiag", "--reset")
 
-    def counts(self) -> dict[str, int]:
-        """Requests by type since the counts were reset, without those of the measurement itself."""
+    def counts(self) -> Counts:
+        """Requests since the counts were reset."""
         return parse_counts(self.run("sdiag"))
 
     def jobs(self) -> list[tuple[str, str]]:
@@ -52,13 +65,13 @@ class Slurm:
         ).stdout
 
 
-def parse_counts(text: str) -> dict[str, int]:
-    """The counts by message type in what `sdiag` prints, without what `sdiag` itself asks."""
-    found: dict[str, int] = {}
-    by_type = False
+def parse_counts(text: str) -> Counts:
+    """The counts in what `sdiag` prints, without what `sdiag` itself asks."""
+    tables: dict[str, dict[str, int]] = {_BY_TYPE: {}, _BY_USER: {}}
+    heading = ""
     for line in text.splitlines():
         if not line.startswith((" ", "\t")):
-            by_type = line.startswith("Remote Procedure Call statistics by message type")
-        elif by_type and (match := _LINE.match(line)) and match[1] not in _OURS:
-            found[match[1]] = int(match[2])
-    return found
+            heading = line.strip()
+        elif heading in tables and (match := _LINE.match(line)) and match[1] not in _OURS:
+            tables[heading][match[1]] = int(match[2])
+    return Counts(tables[_BY_TYPE], tables[_BY_USER])

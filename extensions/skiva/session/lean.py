@@ -5,6 +5,7 @@ Measured on two cores, processor seconds until the server is imported: 2.6 with 
 """
 
 import importlib
+import importlib.util
 import os
 import platform
 import sys
@@ -53,6 +54,11 @@ class _StandIn(types.ModuleType):
 class _PutOff(types.ModuleType):
     """Stands for a module that is imported when somebody wants something of it."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        # Who only asks whether it is installed is told so.
+        self.__spec__ = importlib.util.find_spec(name)
+
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
@@ -71,10 +77,12 @@ def lean_imports() -> Iterator[None]:
     from skiva.session import hub_requests
 
     jupyterhub.orm = stand_ins["jupyterhub.orm"]
+    jupyterhub.httpclient = hub_requests
     sys.modules.update(stand_ins)
     sys.modules["jupyterhub.httpclient"] = hub_requests
     sys.modules.update(dict.fromkeys(_ABSENT))  # type: ignore[arg-type]
-    sys.modules.update({name: _PutOff(name) for name in _PUT_OFF if name not in sys.modules})
+    put_off = [_PutOff(name) for name in _PUT_OFF if name not in sys.modules]
+    sys.modules.update({module.__name__: module for module in put_off if module.__spec__})
     # The server asks for the platform, and for that a program would be run.
     vars(platform.uname())["processor"] = platform.machine()
     # JupyterLab asks a node program for its configuration while it is imported, if it finds one.
