@@ -135,6 +135,9 @@ def test_a_doctor_that_is_told_to_end_cancels_its_jobs(
     try:
         cluster.wait_state(job, "RUNNING")
         argv = [
+            # Whoever runs the tests in the background has them, and all their children, ignore Ctrl-C.
+            "/usr/bin/env",
+            "--default-signal=INT",
             f"{cluster.dir}/venv/hub/bin/python",
             "-I",
             "-m",

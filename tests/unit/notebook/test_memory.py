@@ -88,7 +88,7 @@ def test_processes_of_the_session_are_added_up() -> None:
             assert child.stdout.readline() == b"ready\n"
             family = read_processes(0)
             by_number = read_processes(987654321, server=child.pid + 10_000_000)
-            stranger = read_processes(1, server=child.pid + 10_000_000)
+            stranger = read_processes(987654322, server=child.pid + 10_000_000)
         finally:
             child.kill()
     assert family is not None
