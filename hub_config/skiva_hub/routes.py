@@ -8,7 +8,7 @@ _PAUSES = (0.005, 0.01, 0.02, 0.04, 0.08)
 """Seconds between the first looks."""
 
 
-class FileProxy(TraefikFileProviderProxy):  # type: ignore[misc]
+class FileProxy(TraefikFileProviderProxy):
     """Sees sooner that traefik has taken up a route, which it mostly has within some milliseconds."""
 
     async def _wait_for_route(self, routespec: str) -> None:

@@ -9,9 +9,10 @@ def stay_awake_while_busy(server: Any) -> None:
     """Count a busy kernel as activity of `server`, so that no culler ends a long cell."""
     from tornado.ioloop import PeriodicCallback
 
-    PeriodicCallback(
-        lambda: note_activity(server.kernel_manager, server.web_app.settings), _PERIOD_MS
-    ).start()
+    def look() -> None:
+        note_activity(server.kernel_manager, server.web_app.settings)
+
+    PeriodicCallback(look, _PERIOD_MS).start()
 
 
 def note_activity(manager: Any, settings: dict[str, Any]) -> bool:
