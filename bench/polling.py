@@ -1,6 +1,7 @@
 """`polling`: what servers that run, and servers that wait, cost slurmctld and the hub."""
 
 import asyncio
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from bench.ours import Cluster, cluster
 from bench.peer import stock
 from bench.people import people
 from bench.report import Goal, Report
-from bench.side import Side
+from bench.side import Side, together
 from skiva_hub.toml_text import table
 
 _PER_PERSON = 50
 _AT_ONCE = 8
 _MEMORY_MB = 128
+_CORES = 512
 _PENDING = (1, 40)
 _METHOD = (
     "Servers are light stand-ins in real Slurm jobs. Requests are sdiag's count over the window without "
@@ -69,8 +71,9 @@ def _install_stand_in(ours: Cluster) -> Path:
 
 
 async def _make_room(ours: Cluster, program: Path) -> None:
-    """Let the cluster hold many small servers: more of them on each core, and a site file to match."""
-    ours.slurm.run("scontrol", "update", "PartitionName=cpu", "OverSubscribe=FORCE:16")
+    """Let the cluster hold many small servers: more declared cores, and a site file to match."""
+    conf = ours.dir / "slurm" / "slurm.conf"
+    conf.write_text(re.sub(r"(?m)^(NodeName=cpu-.* CPUs=)\d+", rf"\g<1>{_CORES}", conf.read_text()))
     path = ours.dir / "site.toml"
     site = tomllib.loads(path.read_text())
     site["limits"]["servers"] = _PER_PERSON
@@ -85,7 +88,7 @@ async def _make_room(ours: Cluster, program: Path) -> None:
         elif isinstance(value, list):
             text += [table(f"[[{name}]]", one) for one in value]
     path.write_text("\n".join(text))
-    await ours.restart("hub")
+    await ours.restart("slurmctld", "cpu", "hub")
 
 
 async def _watch_side(
@@ -101,15 +104,15 @@ async def _watch_side(
         for wanted_running, wanted_pending in states:
             started = [next(places) for _ in range(wanted_running - running)]
             used += started
-            await _start_all(side, started, options)
+            await together((_start(side, place, options) for place in started), at_once=_AT_ONCE)
             queued = [next(places) for _ in range(wanted_pending - pending)]
             used += queued
-            await asyncio.gather(*(side.start(*place, options=waiting) for place in queued))
+            await together(side.start(*place, options=waiting) for place in queued)
             running, pending = wanted_running, wanted_pending
             await _until_settled(ours, running + 1, pending)
             found.append(await _watch(side, ours, running, pending, seconds))
     finally:
-        await _stop_all(side, used)
+        await together((side.stop(*place) for place in used), at_once=_AT_ONCE)
         ours.slurm.run("scancel", "--name=taken")
         await ours.slurm.until_empty(300)
     return found
@@ -127,25 +130,10 @@ def _take_all_slices(ours: Cluster) -> None:
     ours.slurm.run("sbatch", *wanted, "--time=4:00:00", stdin="#!/bin/sh\nexec sleep 100000\n")
 
 
-async def _start_all(side: Side, places: list[tuple[str, str]], options: Mapping[str, object]) -> None:
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def start(user: str, server: str) -> None:
-        async with turns:
-            await side.start(user, server, options)
-            await side.until(user, lambda servers: bool(servers.get(server, {}).get("ready")))
-
-    await asyncio.gather(*(start(*place) for place in places))
-
-
-async def _stop_all(side: Side, places: list[tuple[str, str]]) -> None:
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def stop(user: str, server: str) -> None:
-        async with turns:
-            await side.stop(user, server)
-
-    await asyncio.gather(*(stop(*place) for place in places))
+async def _start(side: Side, place: tuple[str, str], options: Mapping[str, object]) -> None:
+    user, server = place
+    await side.start(user, server, options)
+    await side.until(user, lambda servers: bool(servers.get(server, {}).get("ready")))
 
 
 async def _until_settled(ours: Cluster, running: int, pending: int) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -12,6 +12,7 @@ import aiohttp
 from bench.proc import cpu_seconds
 
 _PATIENCE = 300.0
+_Result = TypeVar("_Result")
 
 
 class AnsweredOtherwise(Exception):
@@ -94,7 +95,7 @@ class Side:
         while not condition(await self.servers(user)):
             if time.monotonic() > end:
                 raise TimeoutError(f"{self.name}: the servers of {user} are not as they should be")
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1)
 
     async def _ask(self, method: str, path: str, body: object = None, *, accepted: set[int]) -> Any:
         headers = {"Authorization": f"token {self.token}"}
@@ -111,3 +112,25 @@ class Side:
 
 def _place(user: str, server: str) -> str:
     return f"users/{quote(user)}/" + (f"servers/{quote(server)}" if server else "server")
+
+
+async def together(
+    works: Iterable[Coroutine[Any, Any, _Result]], *, at_once: int | None = None
+) -> list[_Result]:
+    """Do all of it, `at_once` at a time; when one fails the others are given up, and its error is raised."""
+    works = list(works)
+    turns = asyncio.Semaphore(at_once or len(works) or 1)
+
+    async def in_turn(work: Coroutine[Any, Any, _Result]) -> _Result:
+        try:
+            async with turns:
+                return await work
+        finally:
+            work.close()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(in_turn(work)) for work in works]
+    except BaseExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,6 +1,5 @@
 """`storm`: many people click at the same moment."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from statistics import median
@@ -10,7 +9,7 @@ from bench.ours import Cluster, cluster
 from bench.peer import stock
 from bench.people import people
 from bench.report import Goal, Report, spread
-from bench.side import Side
+from bench.side import Side, together
 
 _METHOD = (
     "All click at once, each in an account of their own, on a slice of two cores; sides alternating, each "
@@ -61,10 +60,10 @@ async def _storm(side: Side, ours: Cluster, names: list[str]) -> Round:
         # Both hubs run all the time, and ours reads the queue.
         idle = "" if side.asks_as else ours.side.asks_as
         try:
-            clicks = await asyncio.gather(*(browser.click(form) for browser in browsers))
+            clicks = await together(browser.click(form) for browser in browsers)
             return Round(clicks, ours.slurm.counts().total(without=idle), side.cpu() - before)
         finally:
-            await asyncio.gather(*(side.stop(name) for name in names))
+            await together(side.stop(name) for name in names)
             await ours.slurm.until_empty()
 
 
