@@ -26,6 +26,7 @@ def serve(listener: socket.socket, key: str) -> None:
     _send_without_delay()
     # The report has already told that the hub is there; asking again would only cost a start.
     JupyterHubSingleUser.check_hub_version = _nothing
+    _keep_the_log_readable()
     sys.argv = ["skiva-session"]
     server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults())
     # The check asks a node program whether extensions must be compiled; here none ever must.
@@ -60,6 +61,15 @@ def _defaults() -> Any:
         # The places where npm puts things, said here so that npm need not be run and asked.
         LanguageServerManager={"node_roots": [f"{sys.prefix}/lib", "/usr/local/lib", "/usr/lib"]},
     )
+
+
+def _keep_the_log_readable() -> None:
+    """Leave out some forty lines of advice to the authors of extensions; a failed start shows this log."""
+    import warnings
+
+    from jupyter_server.utils import JupyterServerAuthWarning
+
+    warnings.simplefilter("ignore", JupyterServerAuthWarning)
 
 
 async def _nothing(*_: object) -> None:
