@@ -37,7 +37,7 @@ def _hears(faults: Faults, user: str, words: str) -> None:
 def _returns(faults: Faults, user: str, job: int, left: str) -> None:
     """The server is there again, in the next run of the same job, at another port, proved anew."""
     faults.client.wait_ready(user, 40)
-    wait_until(lambda: faults.says_hello(user), 5, "the proxy has the new place")
+    faults.wait_hello(user)
     assert faults.job_of(user) == job
     row = faults.owner(user)
     assert row is not None
@@ -115,7 +115,7 @@ def test_a_suspended_session_stays_also_when_the_hub_restarts(faults: Faults) ->
     faults.slurm("scontrol", "resume", str(proved_anew))
     for user, job in (("researcher1", stays), ("researcher2", proved_anew)):
         faults.client.wait_ready(user, 60)
-        assert faults.says_hello(user)
+        faults.wait_hello(user)
         assert faults.job_of(user) == job
     check(faults.cluster, faults.client)
 

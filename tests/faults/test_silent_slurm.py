@@ -74,23 +74,18 @@ def _people_are_told(faults: Faults, user: str, name: str) -> None:
     assert words in json.loads(data.removeprefix("data: "))["trouble"]
 
 
-def test_a_start_meets_a_silent_scheduler_with_one_sentence(faults: Faults) -> None:
-    """Nothing can be submitted: the person is told after a while, and there is no job, then or later."""
-    with faults.spoiled("squeue", "scontrol", "sbatch", "scancel", how="fail"):
-        faults.client.start_server("researcher1", MINI)
-        assert "scheduler did not answer" in faults.outcome("researcher1", 60)
-    check(faults.cluster, faults.client)
-    assert not live_jobs(faults.cluster)
-
-
-def test_a_submission_whose_answer_is_lost_is_found_by_its_tag(faults: Faults) -> None:
-    """Slurm takes the job, its answer never comes: one job, one server, and no second submission."""
-    with faults.spoiled("sbatch", how="lose"):
-        faults.client.start_server("researcher2", MINI)
-        model = faults.client.wait_ready("researcher2", 60)
-    assert model["ready"]
-    assert len(live_jobs(faults.cluster)) == 1
-    assert faults.says_hello("researcher2")
+def test_starts_whose_submission_is_not_answered(faults: Faults) -> None:
+    """One was taken all the same and is found by its tag; the other was not, and its person is told so."""
+    with (
+        faults.spoiled("sbatch", how="lose", user="researcher1"),
+        faults.spoiled("sbatch", how="fail", user="researcher2"),
+    ):
+        for user in PEOPLE[:2]:
+            faults.client.start_server(user, MINI)
+        assert not faults.outcome("researcher1", 60)
+        assert "scheduler did not answer" in faults.outcome("researcher2", 60)
+    faults.wait_hello("researcher1")
+    assert [job.user for job in live_jobs(faults.cluster)] == ["researcher1"]
     check(faults.cluster, faults.client)
 
 
@@ -124,5 +119,5 @@ def test_a_hub_that_starts_while_slurm_is_silent_keeps_its_sessions(faults: Faul
     with faults.spoiled("squeue", "scontrol", how="hang"):
         faults.hub.restart()
         faults.client.wait_ready("researcher1", 20)
-        assert faults.says_hello("researcher1")
+        faults.wait_hello("researcher1")
     check(faults.cluster, faults.client)

@@ -136,6 +136,10 @@ class Faults:
         except httpx.HTTPError:
             return False
 
+    def wait_hello(self, user: str, name: str = "") -> None:
+        """See a light server answer; the proxy takes a moment to learn of it."""
+        wait_until(lambda: self.says_hello(user, name), 10, f"{user}/{name} says hello")
+
     def owner(self, user: str, name: str = "") -> Owner | None:
         """The hub's row of a server."""
         return next((row for row in owners(self.cluster) if (row.user, row.server) == (user, name)), None)
@@ -202,6 +206,9 @@ class Faults:
             return not rows and not jobs
 
         wait_until(ended, 60, "nothing is left", every=0.3)
+        for row in owners(self.cluster):
+            if row.server:
+                self.client.stop_server(row.user, row.server, remove=True)
 
     def _stop(self, row: Owner) -> None:
         with suppress(HubRefused, httpx.HTTPError, AssertionError):

@@ -100,13 +100,17 @@ class HubClient:
         model: dict[str, Any] = _checked(answer).json()
         return model
 
-    def stop_server(self, user: str, name: str = "") -> int:
+    def stop_server(self, user: str, name: str = "", *, remove: bool = False) -> int:
         """Press Stop (or Cancel): 204 when it has stopped, 202 while it stops.
+
+        Args:
+            remove: forget a named server too, which else counts as one that the person has.
 
         Raises:
             HubRefused: with the hub's sentence.
         """
-        return _checked(self.ask("DELETE", _server(user, name))).status_code
+        options = {"json": {"remove": True}} if remove else {}
+        return _checked(self.ask("DELETE", _server(user, name), **options)).status_code
 
     def wait_ready(self, user: str, seconds: float = 30.0, name: str = "") -> dict[str, Any]:
         """Wait until the server is ready, also across a restart of the hub; its model."""
