@@ -113,7 +113,9 @@ async def _watch_side(
             found.append(await _watch(side, ours, running, pending, seconds))
     finally:
         await together((side.stop(*place) for place in used), at_once=_AT_ONCE)
-        ours.slurm.run("scancel", "--name=taken")
+        # Also jobs that a hub has forgotten.
+        for user in ("root", *names):
+            ours.slurm.run("scancel", f"--user={user}")
         await ours.slurm.until_empty(300)
     return found
 
