@@ -29,22 +29,6 @@ def test_every_await_of_a_start_survives_the_death_of_the_hub(faults: Faults) ->
     assert len(places) > 20
 
 
-def test_a_start_survives_a_hub_that_dies_again_while_it_takes_it_up(faults: Faults) -> None:
-    """Killed before Slurm has the job, and again wherever the next hub takes the start up: ready, one job."""
-    faults.hub.forget_death("at arrival:")
-    faults.hub.arm()
-    with suppress(httpx.HTTPError, HubRefused):
-        faults.client.start_server("researcher1", MINI)
-    while faults.hub.wait_dead(15):
-        faults.hub.arm()
-        faults.hub.start(may_die=True)
-    assert any("arrival" in place and "spawner" in place for place in faults.hub.deaths()[-4:])
-    faults.hub.disarm()
-    assert faults.client.wait_ready("researcher1", 30)["ready"]
-    check(faults.cluster, faults.client)
-    assert len(live_jobs(faults.cluster)) == 1
-
-
 def _comes_to_something(faults: Faults, user: str, *, must_run: bool) -> None:
     place = faults.hub.deaths()[-1]
 
