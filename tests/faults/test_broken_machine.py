@@ -5,11 +5,13 @@ import os
 import pwd
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 from tests.support.faults import LIGHT, MINI, Faults
 from tests.support.hub import HubRefused
 from tests.support.invariants import assert_no_secret_in, check, live_jobs, secrets_of
@@ -71,6 +73,32 @@ def test_a_full_home_is_said_in_one_sentence(faults: Faults) -> None:
     assert not live_jobs(faults.cluster)
     check(faults.cluster, faults.client)
     faults.start_all({("researcher3", ""): LIGHT})
+
+
+@contextmanager
+def _locked(database: Path) -> Iterator[None]:
+    """Another program that writes to the hub's database and does not come to an end."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("begin exclusive")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def test_a_hub_that_cannot_write_to_its_database_kills_no_session(faults: Faults) -> None:
+    """A start that cannot be recorded fails or waits, sessions stay, and afterwards all is in order."""
+    faults.start_all({("researcher1", ""): LIGHT})
+    faults.client.add_user("researcher2")
+    job = faults.job_of("researcher1")
+    with _locked(faults.hub.state_dir / "jupyterhub.sqlite"):
+        with suppress(HubRefused, httpx.HTTPError):
+            faults.client.ask("POST", "users/researcher2/server", json=dict(LIGHT), timeout=8)
+        assert faults.says_hello("researcher1")
+    check(faults.cluster, faults.client)
+    assert faults.job_of("researcher1") == job
+    assert faults.client.wait_ready("researcher1", 10)["ready"]
 
 
 def test_no_secret_of_a_session_is_where_others_look(faults: Faults) -> None:

@@ -14,9 +14,8 @@ def test_every_await_of_a_start_survives_the_death_of_the_hub(faults: Faults) ->
     """Killed wherever a start waits, before and after: ready without another click, or no job; never two."""
     for user in cycle(PEOPLE):
         faults.hub.arm()
-        with suppress(httpx.HTTPError, HubRefused):
-            faults.client.start_server(user, MINI)
-        if not faults.hub.wait_dead(20):
+        _click(faults, user)
+        if not _dies(faults, user):
             break
         row = faults.owner(user)
         faults.hub.start()
@@ -27,6 +26,42 @@ def test_every_await_of_a_start_survives_the_death_of_the_hub(faults: Faults) ->
     places = faults.hub.deaths()
     assert any("arrival" in place for place in places)
     assert len(places) > 20
+
+
+def test_a_start_survives_a_hub_that_dies_again_while_it_takes_it_up(faults: Faults) -> None:
+    """Killed before Slurm has the job, and again wherever the next hub takes the start up: ready, one job."""
+    faults.hub.forget_death("at arrival:")
+    before = len(faults.hub.deaths())
+    faults.hub.arm()
+    _click(faults, "researcher1")
+    while _dies(faults, "researcher1"):
+        row = faults.owner("researcher1")
+        faults.hub.arm()
+        faults.hub.start(may_die=True)
+        if not (row and row.session):
+            _click(faults, "researcher1")
+    faults.hub.disarm()
+    assert len(faults.hub.deaths()) > before + 3
+    check(faults.cluster, faults.client)
+    assert len(live_jobs(faults.cluster)) == 1
+
+
+def _click(faults: Faults, user: str) -> None:
+    with suppress(httpx.HTTPError, HubRefused):
+        faults.client.start_server(user, MINI)
+
+
+def _dies(faults: Faults, user: str) -> bool:
+    """Whether the hub dies before the server is ready."""
+
+    def is_ready() -> bool:
+        with suppress(httpx.HTTPError, HubRefused):
+            model = faults.client.server(user)
+            return bool(model and model["ready"])
+        return False
+
+    wait_until(lambda: not faults.hub.alive or is_ready(), 60, "the hub dies or the server is ready")
+    return faults.hub.bury()
 
 
 def _comes_to_something(faults: Faults, user: str, *, must_run: bool) -> None:
@@ -41,4 +76,4 @@ def _comes_to_something(faults: Faults, user: str, *, must_run: bool) -> None:
             return not jobs and not (row and row.session)
         return bool(model and model["ready"]) and faults.says_hello(user)
 
-    wait_until(settled, 45, f"killed {place}: not {'ready' if must_run else 'ended'}", every=0.2)
+    wait_until(settled, 60, f"killed {place}: not {'ready' if must_run else 'ended'}", every=0.2)

@@ -60,8 +60,8 @@ class OwnHub:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start the hub; `wait` until it answers."""
+    def start(self, *, may_die: bool = False) -> None:
+        """Start the hub and wait until it answers, or, if it `may_die`, until it has."""
         as_hub = ["/usr/bin/setpriv", "--reuid=skiva-hub", "--regid=skiva-hub", "--clear-groups"]
         with (self._cluster.dir / "log" / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -74,8 +74,7 @@ class OwnHub:
                 umask=0o077,
                 start_new_session=True,
             )
-        if wait:
-            wait_until(self._client.is_up, 60, self._last_words)
+        wait_until(lambda: self._client.is_up() or (may_die and not self.alive), 60, self._last_words)
 
     def kill(self) -> None:
         """SIGKILL, as when the machine runs out of memory; what the hub was doing as a user goes on."""
@@ -89,12 +88,9 @@ class OwnHub:
         self.kill()
         self.start()
 
-    def wait_dead(self, seconds: float) -> bool:
-        """Whether the hub has died by itself within `seconds`; what it left is ended."""
-        assert self._process is not None
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+    def bury(self) -> bool:
+        """Whether the hub has died by itself; what it left running is ended."""
+        if self.alive:
             return False
         self._end_services()
         return True
@@ -124,6 +120,14 @@ class OwnHub:
         """Where it has died so far."""
         path = self.state_dir / "deaths"
         return path.read_text().splitlines() if path.exists() else []
+
+    def forget_death(self, place: str) -> None:
+        """Let it die once more at the first place that begins so."""
+        places = self.deaths()
+        again = next((known for known in places if known.startswith(place)), None)
+        if again:
+            left = [known for known in places if known != again]
+            (self.state_dir / "deaths").write_text("".join(f"{known}\n" for known in left))
 
     def _last_words(self) -> str:
         log = self._cluster.dir / "log" / "hub.log"
