@@ -84,6 +84,12 @@ class Actor:
         return [part.replace("{user}", account) for part in self.helper]
 
     async def _ask(self, account: str, request: dict[str, Any]) -> dict[str, Any]:
+        # A helper runs as somebody else, so it cannot be killed; whoever is cancelled need not wait for it.
+        asking = asyncio.ensure_future(self._answer(account, request))
+        asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(asking)
+
+    async def _answer(self, account: str, request: dict[str, Any]) -> dict[str, Any]:
         argv = self._argv(account)
         async with self._turns:
             done = await run(

@@ -32,6 +32,8 @@ from skiva_spawners.spawner import SliceSpawner
 _LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
 _OWNERLESS_PATIENCE = 5.0
 """Seconds for which a job must be without an owner before it is cancelled."""
+_REMAINS_PATIENCE = 3.0
+"""Seconds after which the remains of a session that JupyterHub did not clear away itself are."""
 _RETRY = 20.0
 _MOST_REFUSALS = 60
 """How often a start is tried again, a second apart, before its job is given up."""
@@ -46,6 +48,8 @@ class Keeper:
         self._token = token
         self._ownerless: dict[int, float] = {}
         """When each ownerless job was first seen, or is to be tried next (monotonic seconds)."""
+        self._remains: dict[tuple[str, str], float] = {}
+        """Since when the hub has taken for running what is not (monotonic seconds)."""
 
     async def run(self) -> None:
         """Take up what an earlier hub left, then follow the queue for ever."""
@@ -140,31 +144,51 @@ class Keeper:
 
     # -- with each reading -----------------------------------------------------------------
 
-    def _spawners(self) -> Iterator[tuple[Any, SliceSpawner, Session]]:
+    def _sessions(self) -> Iterator[tuple[Any, SliceSpawner, Session]]:
         for user in list(self._app.users.values()):
             for spawner in list(user.spawners.values()):
                 session = getattr(spawner, "session", None)
-                if session is not None and not session.over:
+                if session is not None:
                     yield user, spawner, session
 
     def _follow(self) -> None:
-        for user, spawner, session in self._spawners():
-            if session.record.phase != "ready" or not spawner.ready:
+        remains: dict[tuple[str, str], float] = {}
+        for user, spawner, session in self._sessions():
+            if not spawner.ready or session.interrupted:
                 continue
-            if session.moved:
+            place, now = (user.name, spawner.name), time.monotonic()
+            if session.over or not (session.returning or session.record.phase == "ready"):
+                remains[place] = self._remains.get(place, now)
+                if now - remains[place] > _REMAINS_PATIENCE:
+                    self._state.background(self._clear_away(user, spawner))
+            elif session.returning or session.moved:
                 self._state.background(self._bring_back(user, spawner, session))
             elif session.ended_job() is not None:
                 self._state.background(spawner.poll_and_notify())
+        self._remains = remains
+
+    async def _clear_away(self, user: Any, spawner: SliceSpawner) -> None:
+        """End what JupyterHub takes for running, though its start was cancelled or its session is over."""
+        if spawner.pending:
+            return
+        spawner._stop_pending = True
+        try:
+            await self._app.proxy.delete_user(user, spawner.name)
+            await user.stop(spawner.name)
+        finally:
+            spawner._stop_pending = False
 
     async def _bring_back(self, user: Any, spawner: SliceSpawner, session: Session) -> None:
         """A requeued session: its route goes, its place in the hub stays, and it returns by itself.
 
-        To JupyterHub it looks like a start, so its pending page, its Cancel and its limits hold.
+        To JupyterHub it looks like a start, so its pending page, its Cancel and its limits hold. One that
+        breaks off is begun again with the next reading.
         """
         if spawner.pending:
             return
         spawner._spawn_pending = True
         spawner._spawn_future = asyncio.current_task()
+        session.returning = True
         session.step = ""
         session.log.info("requeued", job=session.record.job_id)
         session.update(phase="waiting")
@@ -174,10 +198,14 @@ class Keeper:
             spawner.server.ip, spawner.server.port = place.hostname, place.port
             self._app.db.commit()
             await self._app.proxy.add_user(user, spawner.name)
+            session.returning = False
         except SessionFailed as problem:
             spawner.failure = problem.failure
             spawner._spawn_pending = False
             await user.stop(spawner.name)
+        except asyncio.CancelledError:
+            session.returning = False
+            raise
         finally:
             spawner._spawn_pending = False
             spawner._spawn_future = None
@@ -187,7 +215,7 @@ class Keeper:
     async def _sweep(self, snapshot: Snapshot) -> None:
         ours = f"skiva:{self._state.site.hub.id}:"
         alive = [job for job in snapshot.jobs.values() if job.tag.startswith(ours) and job.life in _LIVING]
-        owned = {session.record.nonce for _, _, session in self._spawners()}
+        owned = {session.record.nonce for _, _, session in self._sessions() if not session.over}
         strays = [job for job in alive if _nonce(job) not in owned]
         if strays:
             owned |= self._nonces_in_database()
@@ -201,12 +229,7 @@ class Keeper:
                 await self._cancel(job)
 
     def _nonces_in_database(self) -> set[str]:
-        over = {
-            spawner.session.record.nonce
-            for user in self._app.users.values()
-            for spawner in user.spawners.values()
-            if getattr(spawner, "session", None) is not None and spawner.session.over
-        }
+        over = {session.record.nonce for _, _, session in self._sessions() if session.over}
         states = (spawner.state or {} for spawner in self._app.db.query(orm.Spawner))
         kept = {state.get("session", {}).get("nonce", "") for state in states}
         return kept - over

@@ -50,6 +50,8 @@ class Session:
         """Its route is from before a restart of the hub, and its server has not proved itself since."""
         self.over = False
         """Nothing of it is to be kept."""
+        self.returning = False
+        """Its job was requeued, and it is on its way back."""
         self.step: Literal["", "proved", "answering"] = ""
         self.submission: asyncio.Task[None] | None = None
         self._keep = keep
@@ -58,6 +60,11 @@ class Session:
     def update(self, **changes: object) -> None:
         """Change the record, in the database too."""
         self.record = self.record.but(**changes)
+        self._keep()
+
+    def end(self) -> None:
+        """Drop the record, in the database too: should the hub die now, no later one takes the session up."""
+        self.over = True
         self._keep()
 
     def restored(self) -> None:
@@ -203,7 +210,7 @@ class Session:
 
     async def cancel(self) -> bool:
         """End the job; whether Slurm has heard it. If not, the keeper ends it: it has no owner then."""
-        self.over = True
+        self.end()
         if self.submission is not None and not self.submission.done():
             await asyncio.wait({self.submission})
         self.log.info("cancelled", job=self.record.job_id)

@@ -212,6 +212,7 @@ class SliceSpawner(SlurmSpawner):
             self.failure = ended(job, lived=bool(session.record.url), log="\n".join(log))
             metrics.count_failure(self.failure.cause)
             session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
+        session.end()
         return 0 if job.state.startswith("COMPLETED") else 1
 
     async def get_url(self) -> str:

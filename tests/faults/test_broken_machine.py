@@ -64,9 +64,7 @@ def test_a_full_home_is_said_in_one_sentence(faults: Faults) -> None:
     home = Path(pwd.getpwnam("researcher3").pw_dir)
     runs = home / faults.run_dirs
     with _full(runs, "researcher3"):
-        with suppress(HubRefused):
-            faults.client.start_server("researcher3", LIGHT)
-        told = faults.outcome("researcher3")
+        told = faults.start_and_see("researcher3", LIGHT)
         assert told.startswith("Your home directory is full")
         assert told.strip().count(".") == 1
         wait_until(lambda: len(list(runs.iterdir())) == 1, 10, "nothing but the ballast is left")

@@ -50,8 +50,7 @@ def _at_once(faults: Faults) -> float:
 
 def _refused(faults: Faults, options: dict[str, Any]) -> float:
     """See that a start is refused because of the fence; seconds from the job's start to the refusal."""
-    faults.client.start_server("researcher3", options)
-    told = faults.outcome("researcher3", 30)
+    told = faults.start_and_see("researcher3", options, 30)
     refused = time.time()
     assert "its slice is not yours alone" in told
     assert "This node does not fence its devices" in told

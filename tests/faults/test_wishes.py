@@ -1,12 +1,10 @@
 """What a start may be asked for: everything else is refused in words, and nothing is submitted."""
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from tests.support.faults import LIGHT, Faults
-from tests.support.hub import HubRefused
 from tests.support.invariants import check
 from tests.support.visitor import sign_in
 
@@ -106,17 +104,14 @@ def test_a_link_starts_nothing(faults: Faults) -> None:
 
 def test_what_slurm_refuses_is_told_as_one_sentence(faults: Faults) -> None:
     """A partition that is gone: plain words and Slurm's own, no job."""
-    faults.client.start_server("researcher1", {**LIGHT, "slice": "nowhere"})
-    told = faults.outcome("researcher1")
+    told = faults.start_and_see("researcher1", {**LIGHT, "slice": "nowhere"})
     assert "This slice's part of the cluster is gone: choose another slice. (Slurm: " in told
     check(faults.cluster, faults.client)
 
 
 def test_somebody_without_an_account_is_told_so(faults: Faults) -> None:
     """A name that the hub knows and the machine does not ends in words, not in an error."""
-    with suppress(HubRefused):
-        faults.client.start_server("no-such-person", LIGHT)
-    assert "There is no account no-such-person" in faults.outcome("no-such-person")
+    assert "There is no account no-such-person" in faults.start_and_see("no-such-person", LIGHT)
     faults.client.ask("DELETE", "users/no-such-person")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 from tests.support.hub import HubClient, HubRefused
-from tests.support.invariants import Owner, live_jobs, owners
+from tests.support.invariants import LiveJob, Owner, live_jobs, owners
 from tests.support.own_hub import OwnHub
 from tests.support.waiting import wait_until
 
@@ -150,6 +150,12 @@ class Faults:
         assert row is not None
         return int(row.session["job_id"])
 
+    def start_and_see(self, user: str, options: Mapping[str, Any], seconds: float = 60.0) -> str:
+        """Start a server and wait for its `outcome`; a quick machine refuses in the first answer already."""
+        with suppress(HubRefused):
+            self.client.start_server(user, options)
+        return self.outcome(user, seconds)
+
     def outcome(self, user: str, seconds: float = 60.0, name: str = "") -> str:
         """Wait until a start is over: empty when the server is ready, else the sentence that says why not."""
         with suppress(HubRefused):  # it is over already
@@ -195,17 +201,19 @@ class Faults:
 
     def end_everything(self) -> None:
         """End all servers and wait until no job is left."""
+        rows: list[Owner] = []
+        jobs: list[LiveJob] = []
 
         def ended() -> bool:
-            rows = [row for row in owners(self.cluster) if row.session]
+            rows[:] = [row for row in owners(self.cluster) if row.session]
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(self._stop, rows))
-            jobs = [str(job.id) for job in live_jobs(self.cluster)]
+            jobs[:] = live_jobs(self.cluster)
             if jobs:
-                self.slurm("scancel", *jobs)
+                self.slurm("scancel", *(str(job.id) for job in jobs))
             return not rows and not jobs
 
-        wait_until(ended, 60, "nothing is left", every=0.3)
+        wait_until(ended, 60, lambda: f"nothing is left, but {rows} and {jobs} are", every=0.3)
         for row in owners(self.cluster):
             if row.server:
                 self.client.stop_server(row.user, row.server, remove=True)
