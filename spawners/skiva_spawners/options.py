@@ -69,7 +69,7 @@ def _parse(wish: Mapping[str, Any]) -> SpawnOptions:
         field = ".".join(str(part) for part in first["loc"])[:60] or "options"
         if first["type"] == "extra_forbidden":
             raise BadOption(
-                ascii(field)[1:61], "there is no such option; there are slice, environment and hours"
+                ascii(field)[1:-1][:60], "there is no such option; there are slice, environment and hours"
             ) from None
         raise BadOption(field, _NEEDS.get(field, first["msg"])) from None
 
