@@ -84,12 +84,14 @@ def _make_mortal() -> None:
     from jupyterhub.user import User
 
     from skiva_spawners import arrival
+    from skiva_spawners.acting import Actor
     from skiva_spawners.spawner import SliceSpawner
 
     _mortal(User, "spawn")
     _mortal(Proxy, "add_user")
     _mortal(SliceSpawner, "start")
     _mortal(arrival, "_submit")
+    _mortal(Actor, "_answer")
 
 
 _make_mortal()
