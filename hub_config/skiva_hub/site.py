@@ -40,6 +40,7 @@ from skiva_hub.site_types import (
     misfits,
     wrong,
 )
+from skiva_images.launch import Launcher
 
 
 class _Table(BaseModel):
@@ -161,7 +162,7 @@ class Slice(_ForPeople):
 
 
 class Environment(_ForPeople):
-    """What starts a notebook server: a directory of packages that belongs to the operator."""
+    """What starts a notebook server: a directory of packages, or an image, that belongs to the operator."""
 
     id: Id = Field(examples=["base"])
     """What people and scripts call it."""
@@ -169,8 +170,29 @@ class Environment(_ForPeople):
     """What the page calls it."""
     description: Text = Field(default="", examples=["Python with the usual packages"])
     """One sentence on what is in it."""
-    python: PlainPath = Field(examples=["/opt/skiva/base/bin/python"])
-    """The absolute path of its Python, the same on every node."""
+    python: PlainPath = Field(examples=["/opt/skiva/images/base/current.env/bin/python"])
+    """The absolute path of its Python, the same on every node; of an image, the path inside it."""
+    launcher: Launcher = Field(default="direct", examples=["namespace"])
+    """What enters it: `direct` for a directory of packages; for an image `namespace` (ours: a squashfs file
+    or an unpacked directory, without a container runtime on the nodes), `apptainer`, or `pyxis` (Enroot)."""
+    image: PlainPath | None = Field(
+        default=None, validate_default=True, examples=["/opt/skiva/images/base/current.sif"]
+    )
+    """The image, the same on every node; only with a launcher other than `direct`."""
+    binds: tuple[PlainPath, ...] = Field(default=(), examples=[["/scratch", "/run/munge"]])
+    """What else of the node is seen inside an image, beside /dev, /proc, /sys, /tmp and the person's home."""
+
+    @field_validator("image")
+    @classmethod
+    def _image_fits(cls, image: Path | None, info: ValidationInfo) -> Path | None:
+        launcher = info.data.get("launcher")
+        if launcher == "direct" and image is not None:
+            raise wrong(
+                "is not used by the launcher direct", 'write launcher = "namespace" or leave image out'
+            )
+        if launcher not in {"direct", None} and image is None:
+            raise wrong(f"is missing, and the launcher {launcher} needs one", "write image = and its path")
+        return image
 
 
 class Hours(_Table):

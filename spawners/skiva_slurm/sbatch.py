@@ -5,6 +5,7 @@ No text from a user or an operator reaches the script, and every option is one a
 """
 
 import re
+import shlex
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
@@ -27,10 +28,12 @@ def _path(text: str) -> str:
     return text
 
 
-def _plain_path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9_.+/-]{1,1023}", text):
-        raise ValueError("must be an absolute path of letters, digits and _ . + - only")
-    return text
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not re.fullmatch(r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*", words[0]):
+        raise ValueError("must begin with a program: letters, digits and / _ . + - only")
+    if any("\0" in word for word in words):
+        raise ValueError("must have no NUL")
+    return words
 
 
 _Name = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\z")]
@@ -62,8 +65,8 @@ class JobRequest(BaseModel):
     warn_seconds: Annotated[StrictInt, Field(ge=1, le=65535)] = 120
     """How long before its end the session is told by SIGUSR1, so that it can save."""
     requeue: StrictBool = False
-    python: Annotated[str, AfterValidator(_plain_path)]
-    """The environment's Python, which runs the launcher."""
+    command: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_command)]
+    """What the job runs, word for word: its environment's Python with a module of ours, however entered."""
 
 
 def sbatch_options(request: JobRequest) -> list[str]:
@@ -98,9 +101,9 @@ def sbatch_options(request: JobRequest) -> list[str]:
 
 
 def script(request: JobRequest) -> str:
-    """The batch script: nothing in it but the environment's Python differs from job to job.
+    """The batch script: nothing in it but the environment's command line differs from job to job.
 
     The warning signal is ignored until the launcher listens to it, or it would end a session that is
     just starting.
     """
-    return f"#!/bin/sh\ntrap '' USR1\nexec {request.python} -I -m skiva.session\n"
+    return f"#!/bin/sh\ntrap '' USR1\nexec {shlex.join(request.command)}\n"

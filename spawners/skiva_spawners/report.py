@@ -40,6 +40,8 @@ class Report(BaseModel):
     job_id: Annotated[int, Field(strict=True, gt=0)]
     restarts: Annotated[int, Field(strict=True, ge=0, le=10_000)]
     proof: Proof
+    digest: Annotated[str, StringConstraints(pattern=r"\A(sha256:[0-9a-f]{64})?\z")] = ""
+    """Of the environment that runs the server; empty where it has no record."""
 
 
 class Stale(Exception):

@@ -194,7 +194,15 @@ class Session:
         if self.record.phase == "ready" and report.restarts == self.record.restarts:
             return  # told again: its server has been proved, and what is said now changes nothing
         self.update(heard=report, address=await self._address_of(job))
-        self.log.info("reported", job=job.id, node=job.nodes[0], port=report.port, restarts=report.restarts)
+        self.log.info(
+            "reported",
+            job=job.id,
+            node=job.nodes[0],
+            port=report.port,
+            restarts=report.restarts,
+            environment=self.record.environment,
+            digest=report.digest,
+        )
         self.tell()
 
     async def _address_of(self, job: Job) -> str:

@@ -66,7 +66,7 @@ def request(node: Node, **fields: Any) -> JobRequest:
         "minutes": 5,
         "output": "/dev/null",
         "chdir": "/",
-        "python": "/usr/bin/python3",
+        "command": ("/usr/bin/python3",),
     }
     return JobRequest(**plain | fields)
 
@@ -124,7 +124,7 @@ def test_the_built_command_line_does_what_it_says(
     program, log = home / "program", home / "100%x.log"
     program.write_text(_PROGRAM)
     program.chmod(0o755)
-    wanted = request(node, output=str(log), chdir=str(home), python=str(program), minutes=7)
+    wanted = request(node, output=str(log), chdir=str(home), command=(str(program),), minutes=7)
     try:
         number = submit(cluster, wanted)
         cancel.append(number)

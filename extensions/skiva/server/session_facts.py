@@ -20,6 +20,11 @@ class SessionFacts:
     title: str
     """The slice's name for people."""
     environment: str = ""
+    """The environment's name for people."""
+    environment_id: str = ""
+    """What the site calls it."""
+    digest: str = ""
+    """Of the environment that runs the server, e.g. `sha256:…`; empty where it has no record."""
     isolation: str = "none"
     """`exclusive`, `shared` or `none`, as it was proved in the job."""
     simulated: bool = False
@@ -56,7 +61,7 @@ class SessionFacts:
         return json.dumps(asdict(self), indent=1)
 
 
-_TEXT = {"slice", "title", "environment", "isolation", "node", "gres"}
+_TEXT = {"slice", "title", "environment", "environment_id", "digest", "isolation", "node", "gres"}
 _WHOLE = {"job_id", "warn", "memory_mb"}
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from skiva.server.session_facts import FILE_NAME, SessionFacts, write_facts
 from skiva.session.listen import listen
+from skiva.session.own_environment import digest
 from skiva.session.private import NotASession, Private
 from skiva.session.proof import Proof, prove
 from skiva.session.report import Obsolete, Unheard, report
@@ -61,6 +62,7 @@ def _report(private: Private, listener: socket.socket, proof: Proof) -> None:
         "job_id": int(os.environ.get("SLURM_JOB_ID", "0")),
         "restarts": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
         "proof": proof.report(),
+        "digest": digest(),
     }
     try:
         report(private.api_url, private.api_token, body, _PATIENCE)
@@ -79,6 +81,7 @@ def _write_facts(private: Private, proof: Proof) -> None:
             **values,
             "job_id": int(os.environ.get("SLURM_JOB_ID", "0")),
             "node": os.environ.get("SLURMD_NODENAME", ""),
+            "digest": digest(),
             "started": started,
             "ends": ends,
             "extend_until": started + longest * 3600,
@@ -101,6 +104,8 @@ def _set_environment(private: Private, listener: socket.socket) -> None:
         JUPYTERHUB_DISABLE_USER_CONFIG="1",
         JUPYTER_RUNTIME_DIR=runtime,
         SKIVA_STREAM_URL=private.stream_url,
+        SKIVA_ENVIRONMENT=str(private.session.get("environment_id", "")),
+        SKIVA_ENVIRONMENT_DIGEST=digest(),
     )
 
 

@@ -107,7 +107,7 @@ def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
         output=str(log),
         chdir=str(log.parent),
         warn_seconds=1,
-        python=str(site.environment[0].python),
+        command=(str(site.environment[0].python), "-I", "-"),
     )
 
 

@@ -40,7 +40,7 @@ async def submit(slurm: FakeSlurm, **fields: Any) -> int:
         "minutes": 120,
         "output": "/home/alice/log",
         "chdir": "/home/alice",
-        "python": "/opt/skiva/bin/python",
+        "command": ("/opt/skiva/bin/python", "-I", "-m", "skiva.session"),
     }
     request = JobRequest(**plain | fields)
     argv = [str(slurm.bin / "sbatch"), *sbatch_options(request)]

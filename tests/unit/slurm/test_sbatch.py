@@ -1,6 +1,7 @@
 """The command line of sbatch."""
 
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ PLAIN: dict[str, Any] = {
     "minutes": 120,
     "output": "/home/alice/.local/state/skiva/servers/x/log",
     "chdir": "/home/alice",
-    "python": "/opt/skiva/base/bin/python",
+    "command": ("/opt/skiva/base/bin/python", "-I", "-m", "skiva.session"),
 }
 # Every option in its place, and those that a site may leave out in brackets.
 SHAPE = re.compile(
@@ -48,7 +49,7 @@ requests: st.SearchStrategy[dict[str, Any]] = st.builds(
     chdir=paths,
     warn_seconds=st.integers(1, 65535),
     requeue=st.booleans(),
-    python=st.from_regex(r"/[A-Za-z0-9_./+-]{1,40}", fullmatch=True),
+    command=st.tuples(st.from_regex(r"/[A-Za-z0-9_./+-]{1,40}", fullmatch=True), st.text("a'\"$;\n ")),
 )
 
 
@@ -67,10 +68,10 @@ def test_the_command_line_has_a_fixed_shape(fields: dict[str, Any]) -> None:
 
 
 @given(requests, requests)
-def test_the_script_depends_on_nothing_but_the_python(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_the_script_depends_on_nothing_but_the_command(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Whatever else differs, the same environment has the same script of three lines."""
     for fields in (one, other):
-        fields |= {"output": "/log", "chdir": "/", "python": PLAIN["python"]}
+        fields |= {"output": "/log", "chdir": "/", "command": PLAIN["command"]}
     scripts = {script(JobRequest(**fields)) for fields in (one, other)}
     assert scripts == {"#!/bin/sh\ntrap '' USR1\nexec /opt/skiva/base/bin/python -I -m skiva.session\n"}
 
@@ -106,7 +107,7 @@ def test_nothing_but_plain_names_gets_into_a_name(field: str, value: str) -> Non
     assert caught.value.errors()[0]["loc"] == (field,)
 
 
-@pytest.mark.parametrize("field", ["output", "chdir", "python"])
+@pytest.mark.parametrize("field", ["output", "chdir"])
 @pytest.mark.parametrize(
     "value", ["", "log", "../log", "/a\nb", "/a\rb", "/a\x00", "/a\u2028", "/a\\b", "-/a", "/" + "a" * 2000]
 )
@@ -115,6 +116,21 @@ def test_a_path_is_absolute_and_on_one_line(field: str, value: str) -> None:
     with pytest.raises(ValidationError) as caught:
         JobRequest(**{**PLAIN, field: value})
     assert caught.value.errors()[0]["loc"] == (field,)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=4))
+def test_a_word_of_the_command_reaches_the_program_as_it_is(words: list[str]) -> None:
+    """Spaces, quotes, line breaks and shell letters in a launcher's arguments mean themselves."""
+    text = script(JobRequest(**{**PLAIN, "command": ("env", *words)}))
+    assert shlex.split(text.partition("exec ")[2]) == ["env", *words]
+
+
+@pytest.mark.parametrize("command", [(), ("",), ("a b",), ("$(id)",), ("-x",), ("env", "a\0b"), ("a\nb",)])
+def test_a_command_begins_with_a_program(command: tuple[str, ...]) -> None:
+    """What the job runs is named plainly, and no word of it has a NUL."""
+    with pytest.raises(ValidationError) as caught:
+        JobRequest(**{**PLAIN, "command": command})
+    assert caught.value.errors()[0]["loc"] == ("command",)
 
 
 @pytest.mark.parametrize("field", ["cores", "memory_mb", "minutes", "warn_seconds"])

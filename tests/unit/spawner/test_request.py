@@ -5,10 +5,11 @@ from pathlib import Path
 
 from skiva_hub.migrate import site_defaults
 from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
+from skiva_images.launch import Launch
 from skiva_slurm.sbatch import sbatch_options, script
 from skiva_spawners.options import Choice
 from skiva_spawners.record import Record
-from skiva_spawners.request import job_request, server_file, tag_of
+from skiva_spawners.request import job_request, launch, server_file, tag_of
 
 MIG = Slice(id="1g.10gb", title="MIG", partition="gpu", gres="gpu:1g.10gb:1", memory_mb=4000, qos="own")
 BASE = Environment(id="base", title="Base", python=Path("/opt/base/bin/python"))
@@ -36,6 +37,28 @@ def test_settings_of_a_batchspawner_site_fill_in_what_a_slice_leaves_open() -> N
         job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", defaults)
     )
     assert {"--account=physics", "--qos=own", "--constraint=h100"} <= set(options)
+
+
+def test_an_image_sees_what_the_job_needs_of_its_node() -> None:
+    """Slurm's configuration and devices outside /dev are bound; what lies in /dev is there anyway."""
+    image = Environment.model_validate(
+        {
+            "id": "torch",
+            "title": "T",
+            "python": "/opt/skiva/bin/python",
+            "launcher": "namespace",
+            "image": "/srv/t.sif",
+            "binds": ["/scratch"],
+        }
+    )
+    cluster = {"conf": "/srv/slurm/slurm.conf", "devices": ["/dev/nvidia[0-9]*", "/srv/dev/*/mig*"]}
+    assert launch(site(**cluster), image) == Launch(
+        launcher="namespace",
+        python="/opt/skiva/bin/python",
+        image="/srv/t.sif",
+        binds=("/scratch", "/srv/slurm", "/srv/dev"),
+    )
+    assert launch(site(), BASE) == Launch(python="/opt/base/bin/python")
 
 
 def test_no_secret_is_in_the_command_line_or_the_script() -> None:
