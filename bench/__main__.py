@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
-from bench import polling, spawn, storm
+from bench import polling, spawn, start, start_images, start_sides, storm
 from bench.client import ClickFailed
 from bench.ours import CannotMeasure
 from bench.report import Report
@@ -34,9 +35,17 @@ async def _until_told_to_end(given: argparse.Namespace) -> Report:
         return await spawn.measure(rounds=given.rounds or 5)
     if given.name == "storm":
         return await storm.measure(users=given.users, rounds=given.rounds or 3)
+    if given.name == "start":
+        return await start.measure(_sides(given), rounds=given.rounds or 5)
     return await polling.measure(
         servers=given.servers, peer_servers=given.peer_servers, seconds=given.seconds
     )
+
+
+def _sides(given: argparse.Namespace) -> list[start_sides.Side]:
+    env = start_images.environment(given.env)
+    images = {form: start_images.image(form, getattr(given, form)) for form in ("oci", "sif")}
+    return [start_sides.plain(env), *start_sides.forms(env, images["oci"], images["sif"])]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,17 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     known = {
         "spawn": "from a click to the first usable page",
         "storm": "the same for many people at once",
+        "start": "from a process's start to its server's first answer, for each form of an environment",
         "polling": "what servers that run or wait cost Slurm and the hub",
     }
     made = {name: measurements.add_parser(name, help=text, description=text) for name, text in known.items()}
     for command in made.values():
         command.add_argument("--json", action="store_true", help="for programs")
-    for name in ("spawn", "storm"):
+    for name in ("spawn", "storm", "start"):
         made[name].add_argument("--rounds", type=int, help="how often each side is measured")
     made["storm"].add_argument("--users", type=int, default=8, help="how many people click at once")
     made["polling"].add_argument("--servers", type=int, default=200, help="servers that run at most")
     made["polling"].add_argument("--peer-servers", type=int, default=50, help="the same on stock's side")
     made["polling"].add_argument("--seconds", type=float, default=60.0, help="how long each state is watched")
+    made["start"].add_argument("--env", type=Path, help="an environment's directory; else the tests' own")
+    made["start"].add_argument("--oci", type=Path, help="an image's root directory; else one is built")
+    made["start"].add_argument("--sif", type=Path, help="a single-file image; else one is built")
     return parser
 
 

@@ -36,11 +36,17 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 def cpu_seconds(pid: int) -> float:
     """Processor seconds of a process and of everything that it started, as far as it ended or still runs."""
+    members = family(pid)
+    return sum(sum(map(int, fields[11:15])) for child, fields in _all() if child in members) / _TICKS
+
+
+def family(pid: int) -> set[int]:
+    """A process and everything that runs below it."""
     parents = {child: int(fields[1]) for child, fields in _all()}
-    family = {pid}
-    while grown := {child for child, parent in parents.items() if parent in family} - family:
-        family |= grown
-    return sum(sum(map(int, fields[11:15])) for child, fields in _all() if child in family) / _TICKS
+    members = {pid}
+    while grown := {child for child, parent in parents.items() if parent in members} - members:
+        members |= grown
+    return members
 
 
 def account_cpu_seconds(uid: int) -> float:

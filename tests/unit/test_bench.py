@@ -54,9 +54,9 @@ def test_processor_time_includes_children_that_run_and_that_have_ended() -> None
     with subprocess.Popen([sys.executable, "-c", program], start_new_session=True) as process:
         try:
             deadline = time.monotonic() + 30
-            while cpu_seconds(process.pid) < 0.6 and time.monotonic() < deadline:
+            while cpu_seconds(process.pid) < 0.5 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            assert cpu_seconds(process.pid) >= 0.6
+            assert cpu_seconds(process.pid) >= 0.5
         finally:
             subprocess.run(["/usr/bin/pkill", "-s", str(process.pid)], check=False)
 
