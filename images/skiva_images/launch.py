@@ -38,7 +38,7 @@ class Launch(BaseModel):
 
 
 def command_line(launch: Launch, arguments: Sequence[str]) -> list[str]:
-    """The argv that runs the environment's Python with `arguments`; nothing in it is for a shell to expand."""
+    """The argv that runs the environment's Python with `arguments`; nothing in it is for a shell."""
     return LAUNCHERS[launch.launcher](launch, [launch.python, *arguments])
 
 
@@ -47,7 +47,18 @@ def _direct(_: Launch, command: list[str]) -> list[str]:
 
 
 def _namespace(launch: Launch, command: list[str]) -> list[str]:
-    outer = ["unshare", "--user", "--map-root-user", "--mount", "--", "/bin/sh", "-c", _ENTER, "skiva-enter"]
+    outer = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--propagation=slave",
+        "--",
+        "/bin/sh",
+        "-c",
+        _ENTER,
+        "skiva-enter",
+    ]
     return [*outer, str(launch.image), ":".join(launch.binds), *command]
 
 
