@@ -5,6 +5,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.files import directory, write
 from skiva_hub.embedded.layout import Layout
 from skiva_hub.embedded.site_text import site_toml
@@ -58,7 +59,7 @@ def _is_device(path: Path, number: int) -> bool:
 def hub(layout: Layout) -> None:
     """What the hub reads: the site file, and in its private directory the secrets."""
     owner = layout.owners.hub if layout.owners.root else None
-    write(layout.dir / "site.toml", site_toml(layout))
+    write(layout.dir / "site.toml", site_toml(layout, offered(layout)))
     directory(layout.dir / "hub", mode=0o700, owner=owner)
     for name in ("password", "admin-token"):
         write(layout.dir / "hub" / name, (layout.dir / name).read_bytes(), mode=0o600, owner=owner)

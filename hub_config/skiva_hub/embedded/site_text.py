@@ -1,5 +1,7 @@
 """The site file of an embedded cluster."""
 
+from collections.abc import Iterable, Mapping
+
 from skiva_hub.embedded.layout import Layout, SlicePlan
 from skiva_hub.embedded.privilege import RUN_DIRS, helper_command
 from skiva_hub.toml_text import table
@@ -7,8 +9,8 @@ from skiva_hub.toml_text import table
 _HEADER = "# Written by `skiva up` each time it starts; what you change here is lost.\n\n"
 
 
-def site_toml(layout: Layout) -> str:
-    """The site file's text."""
+def site_toml(layout: Layout, environments: Iterable[Mapping[str, object]]) -> str:
+    """The site file's text; see `environments.offered`."""
     partitions = dict.fromkeys(s.partition for s in layout.slices)
     return _HEADER + "\n".join(
         [
@@ -17,7 +19,7 @@ def site_toml(layout: Layout) -> str:
             table("[cluster]", _cluster(layout)),
             *(table("[[partition]]", {"name": name}) for name in partitions),
             *(table("[[slice]]", _slice(layout, plan)) for plan in layout.slices),
-            table("[[environment]]", _environment(layout)),
+            *(table("[[environment]]", one) for one in environments),
             table("[hours]", _hours(layout)),
             table("[limits]", {"servers": 1}),
             table("[idle]", {"minutes": 60}),
@@ -91,15 +93,6 @@ def _isolation(layout: Layout, plan: SlicePlan) -> str:
     if plan.shared:
         return "shared"
     return "exclusive" if layout.fenced and plan.gres is not None else "none"
-
-
-def _environment(layout: Layout) -> dict[str, object]:
-    return {
-        "id": "base",
-        "title": "JupyterLab",
-        "description": "Python with the usual packages.",
-        "python": str(layout.dir / "venv" / "base" / "bin" / "python"),
-    }
 
 
 def _hours(layout: Layout) -> dict[str, object]:

@@ -10,6 +10,7 @@ import pytest
 
 from skiva_hub.embedded import plan, privilege
 from skiva_hub.embedded.assemble import slurm_version
+from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.hardware import Gpu, Machine, MigInstance
 from skiva_hub.embedded.layout import Layout, Owners
@@ -61,7 +62,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 def _site(layout: Layout, tmp_path: Path) -> Site:
     path = tmp_path / "site.toml"
-    path.write_text(site_toml(layout))
+    path.write_text(site_toml(layout, offered(layout)))
     return load(path)
 
 
@@ -70,9 +71,9 @@ def test_the_site_file_is_a_site(layout: Layout, tmp_path: Path) -> None:
     site = _site(layout, tmp_path)
     conf = slurm_conf(layout)
     declared = set(re.findall(r"(?:Gres=|,)((?:gpu|shard)[^,\s]*):\d+", conf))
-    for offered in site.slice:
-        assert f"PartitionName={offered.partition} " in conf
-        assert offered.gres is None or offered.gres.rpartition(":")[0] in declared
+    for picked in site.slice:
+        assert f"PartitionName={picked.partition} " in conf
+        assert picked.gres is None or offered.gres.rpartition(":")[0] in declared
 
 
 def test_the_contracts_slices_are_offered(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.hardware import Gpu, Machine, MigInstance
 from skiva_hub.embedded.layout import Layout, Owners
 from skiva_hub.embedded.plan import SIMULATED_NODES, real, simulated
@@ -20,7 +21,7 @@ PORTS = range(7000, 7001 + len(SIMULATED_NODES))
 
 def written(layout: Layout) -> Site:
     """The site that is read back from what a layout writes."""
-    return parse(site_toml(layout))
+    return parse(site_toml(layout, offered(layout)))
 
 
 @pytest.mark.parametrize("owners", [ROOT, ALONE], ids=["root", "alone"])
