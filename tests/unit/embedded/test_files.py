@@ -73,7 +73,7 @@ def test_the_site_file_is_a_site(layout: Layout, tmp_path: Path) -> None:
     declared = set(re.findall(r"(?:Gres=|,)((?:gpu|shard)[^,\s]*):\d+", conf))
     for picked in site.slice:
         assert f"PartitionName={picked.partition} " in conf
-        assert picked.gres is None or offered.gres.rpartition(":")[0] in declared
+        assert picked.gres is None or picked.gres.rpartition(":")[0] in declared
 
 
 def test_the_contracts_slices_are_offered(tmp_path: Path) -> None:
