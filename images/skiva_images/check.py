@@ -65,7 +65,8 @@ def open_to_others(built: Built) -> Iterator[str]:
     for folder in (built.path, *built.path.parents):
         if _is_open(str(folder), owners):
             yield f"{folder} can be changed by other accounts: see its owner and mode, and 'chmod go-w' it."
-    found = [path for path in _files(built.path) if _is_open(path, owners)]
+    inside = _prefix(built) or built.path  # what Debian installs has owners of its own
+    found = [path for path in _files(inside) if _is_open(path, owners)]
     if found:
         yield (
             f"{built.path} has {len(found)} files that other accounts can change, such as {found[0]}; "

@@ -176,7 +176,7 @@ class Store:
         if target.exists():
             raise StoreError(f"{target} is there already.")
         if record.form == "sif":
-            os.sync()
+            os.sync()  # see below
             _record_file(target, "sif").write_text(record.text())
             (place / "image.sif").rename(target)
         else:
