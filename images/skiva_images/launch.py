@@ -42,8 +42,11 @@ def command_line(launch: Launch, arguments: Sequence[str]) -> list[str]:
     return LAUNCHERS[launch.launcher](launch, [launch.python, *arguments])
 
 
-def _direct(_: Launch, command: list[str]) -> list[str]:
-    return command
+def _direct(launch: Launch, command: list[str]) -> list[str]:
+    if "/current.env/" not in launch.python:
+        return command
+    # What is current may change while the program runs: it goes by the name that its version keeps.
+    return ["/bin/sh", "-c", _PIN, "skiva-pin", *command]
 
 
 def _namespace(launch: Launch, command: list[str]) -> list[str]:
@@ -81,4 +84,7 @@ LAUNCHERS: Mapping[Launcher, Callable[[Launch, list[str]], list[str]]] = {
 }
 """What each launcher makes of a command."""
 
+_PIN = (
+    'prefix=$(readlink -f -- "${1%/bin/*}") || exit 66; name=${1##*/}; shift; exec "$prefix/bin/$name" "$@"'
+)
 _ENTER = files(__package__).joinpath("enter.sh").read_text()
