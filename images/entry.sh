@@ -6,7 +6,9 @@ home=/home/skiva
 if [ "$(id -u)" = 0 ]; then
     owner=$(stat -c %u "$home/work") group=$(stat -c %g "$home/work")
     if [ "$owner" != 0 ]; then
-        chown "$owner:$group" "$home"
+        # The account of the image becomes that person: their number, its name and home.
+        sed -i "s/^skiva:x:[0-9]*:[0-9]*:/skiva:x:$owner:$group:/" /etc/passwd
+        find "$home" -xdev -path "$home/work" -prune -o -exec chown "$owner:$group" {} +
         exec setpriv --reuid="$owner" --regid="$group" --clear-groups --bounding-set=-all -- "$0" "$@"
     fi
 fi

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from skiva_images.describe import now
+from skiva_images.fuse import open_fuse
 from skiva_images.record import FILE, ImageRecord, load_record
 from skiva_images.rootfs import BuildError, Say, missing_tools, run
 
@@ -25,7 +26,7 @@ def build_sif(bundle: Path, target: Path, say: Say, *, level: int = _LEVEL) -> I
     rootfs = bundle / "rootfs"
     if not rootfs.is_dir():
         raise BuildError(f"{bundle} is not an OCI build: it has no folder rootfs.")
-    say("Packing it into one file.")
+    open_fuse(say)
     log = target.with_name(f"{target.name}.log")
     argv = ["mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-no-xattrs", "-quiet"]
     argv += ["-comp", "zstd", "-Xcompression-level", str(level), "-b", _BLOCK, "-e", "dev", "proc", "sys"]

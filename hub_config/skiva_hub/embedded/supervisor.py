@@ -17,6 +17,7 @@ from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.layout import Layout
 from skiva_hub.embedded.proc import Process, adopt_orphans, kill
 from skiva_hub.embedded.sweep import sweep
+from skiva_images.fuse import open_fuse
 
 _START_SECONDS = 90.0
 _JOBS_END_SECONDS = 4.0
@@ -97,6 +98,7 @@ class Supervisor:
             self._say(line)
         if self._with_hub:
             check_reach(layout, layout.owners.hub)
+        open_fuse(self._say)
         prepare.slurm(layout)
         prepare.hub(layout)
         privilege.install(layout)
