@@ -8,6 +8,7 @@ import { addCommands, hubPage } from './commands';
 import { OpenDocuments } from './documents';
 import { EndNotice } from './ended';
 import { SessionItem } from './item';
+import { KernelList } from './kernels';
 import { ISession, Session } from './session';
 import { Warnings } from './warnings';
 
@@ -71,4 +72,13 @@ const warnings: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [session, commands, status, warnings];
+const kernels: JupyterFrontEndPlugin<void> = {
+  id: '@skiva/lab:kernels',
+  description: 'Shows a kernel that was added, removed or broken at once.',
+  autoStart: true,
+  activate: ({ serviceManager }: JupyterFrontEnd) => {
+    new KernelList(serviceManager.kernelspecs, serviceManager.events);
+  }
+};
+
+export default [session, commands, status, warnings, kernels];

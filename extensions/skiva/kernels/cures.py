@@ -40,7 +40,7 @@ def install_ipykernel(
 
 
 def relink(kind: str, prefix: Path, version: str) -> str:
-    """The command that gives an environment whose Python is gone a Python that every node has: one of uv's own."""
+    """The command that gives an environment a Python again; uv's own lie in the home, seen by every node."""
     place = shlex.quote(str(prefix))
     match kind:
         case "uv" | "venv":
@@ -51,4 +51,4 @@ def relink(kind: str, prefix: Path, version: str) -> str:
         case "pixi":
             return f"pixi install --manifest-path {shlex.quote(str(prefix.parents[2]))}"
         case _:
-            return "skiva kernel add PATH, with another Python"
+            return ""

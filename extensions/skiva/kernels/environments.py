@@ -65,7 +65,8 @@ def find(path: Path, wanted: str = "", home: Path | None = None) -> Environment:
         raise NoEnvironment(f"{place} has {what}; make one in it, for example with 'uv venv'.")
     if len(choices) > 1:
         raise NoEnvironment(
-            f"{place} has several environments: {', '.join(choices)}. Say which, as in --env {next(iter(choices))}."
+            f"{place} has several environments: {', '.join(choices)}. "
+            f"Say which, as in --env {next(iter(choices))}."
         )
     prefix = next(iter(choices.values()))
     return _made(kind_of(prefix) or "venv", prefix, project=place)
@@ -88,8 +89,8 @@ def in_project(folder: Path, home: Path) -> Mapping[str, Path]:
     for prefix in sorted((folder / ".pixi" / "envs").glob("*")):
         if kind_of(prefix):
             found[f"pixi:{prefix.name}"] = prefix
-    if prefix := _conda_environment(folder, home):
-        found[f"conda:{prefix.name}"] = prefix
+    if conda := _conda_environment(folder, home):
+        found[f"conda:{conda.name}"] = conda
     return found
 
 
@@ -118,18 +119,20 @@ def _of_python(python: Path) -> Environment:
     if python.parent.name == "bin" and (kind := kind_of(prefix)):
         return _made(kind, prefix, python)
     if not re.match(r"(python|pypy)[0-9.]*\Z", python.name):
-        raise NoEnvironment(f"{python} is not a Python; give the path of an environment, a Python or a project.")
+        raise NoEnvironment(
+            f"{python} is not a Python; give the path of an environment, a Python or a project."
+        )
     return Environment("python", prefix, python)
 
 
 def _made(
     kind: Kind, prefix: Path, python: Path | None = None, *, project: Path | None = None
 ) -> Environment:
-    if python is None:
-        python = next((p for p in (prefix / "bin/python", prefix / "bin/python3") if os.path.lexists(p)), None)
-    if python is None:
+    places = [python] if python else [prefix / "bin/python", prefix / "bin/python3"]
+    there = next((place for place in places if os.path.lexists(place)), None)
+    if there is None:
         raise NoEnvironment(f"{prefix} has no bin/python; install one into it, or make the environment anew.")
-    return Environment(kind, prefix, python, project or _project_of(kind, prefix))
+    return Environment(kind, prefix, there, project or _project_of(kind, prefix))
 
 
 def _project_of(kind: Kind, prefix: Path) -> Path | None:

@@ -1,10 +1,13 @@
-"""What is wrong with a kernel, seen without starting anything: quick enough for a list, and before a start."""
+"""What is wrong with a kernel, seen without starting anything: quick enough for a list, before a start."""
 
+import json
 import os
 import platform
 import shlex
 import shutil
 import struct
+import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +16,10 @@ from typing import Any
 from .cures import install_ipykernel, relink
 from .environments import KINDS, Environment
 
-__all__ = ["KernelBroken", "Problem", "problem"]
+__all__ = ["MARK", "KernelBroken", "Problem", "problem"]
 
+MARK = "(cannot start)"
+"""Follows the title of a broken kernel wherever kernels are listed."""
 _MACHINES = {3: "i386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _PT_INTERP = 3
 
@@ -37,6 +42,17 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.sentence} To mend it: {self.cure}" if self.cure else self.sentence
+
+    def folded(self, title: str) -> str:
+        """The same for JupyterLab's dialog, which breaks no lines; the command can be copied as it stands."""
+        lines = [f"{title} cannot start.", *_fold(self.sentence)]
+        if self.cure:
+            lines += ["To mend it:", "  " + " \\\n    ".join(_fold(self.cure))]
+        return "\n".join(lines)
+
+
+def _fold(text: str) -> list[str]:
+    return textwrap.wrap(text, 96, break_long_words=False, break_on_hyphens=False)
 
 
 def problem(name: str, spec: Mapping[str, Any]) -> Problem | None:
@@ -79,8 +95,10 @@ def _of_program(name: str, python: Path, ours: Mapping[str, Any]) -> Problem | N
 
 def _missing(name: str, python: Path, prefix: Path, kind: str, version: str) -> Problem:
     if not os.path.lexists(prefix):
-        again = f"skiva kernel remove {name}"
-        return Problem(f"Its environment {prefix} is gone.", f"{again}, or make it anew and add it again")
+        sentence = (
+            f"Its environment {prefix} is gone. Make it anew and add it again, or let it leave the list."
+        )
+        return Problem(sentence, f"skiva kernel remove {name}")
     if python.is_symlink():
         sentence = f"{python} leads to {_end_of_links(python)}, which is not there on this node{_in_image()}."
     else:
@@ -98,8 +116,11 @@ def _end_of_links(path: Path) -> Path:
 
 def _in_image() -> str:
     """Words for a session whose files are those of an image."""
-    launcher = os.environ.get("SKIVA_LAUNCHER", "direct")
-    return "" if launcher == "direct" else " inside the environment's image"
+    try:
+        form = json.loads((Path(sys.prefix) / "image.json").read_text())["form"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return " inside the image of this session's environment" if form in {"oci", "sif"} else ""
 
 
 def _forbidden(path: Path) -> Problem:
@@ -130,8 +151,8 @@ def _of_binary(python: Path, real: Path, cure: str) -> Problem | None:
     machine = _MACHINES.get(struct.unpack_from(f"{order}H", head, 18)[0], "another architecture")
     here = platform.machine()
     if machine != here and here in _MACHINES.values() and order == "<":
-        anew = "make the environment anew on a node like this one, and add it again"
-        return Problem(f"{python} is a program for {machine}; this node is {here}.", anew)
+        anew = "Make the environment anew on a node like this one, and add it again."
+        return Problem(f"{python} is a program for {machine}; this node is {here}. {anew}")
     loader = _loader(head, order)
     if loader and not Path(loader).exists():
         return Problem(f"{python} needs {loader}, which is not there on this node{_in_image()}.", cure)

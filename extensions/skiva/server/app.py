@@ -6,6 +6,9 @@ from typing import Any
 
 from jupyter_server.utils import url_path_join
 
+from skiva.kernels.manager import start_kernels_with_ours
+from skiva.kernels.watch import start_watching
+
 from .handlers import ExtendHandler, Session, StatusHandler
 from .hub import Hub
 from .session_facts import facts_file
@@ -38,6 +41,8 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
         ".*$", [(url_path_join(settings["base_url"], "skiva", name), handler) for name, handler in routes]
     )
     serverapp.event_logger.register_event_schema(WARNING_EVENT)
+    start_kernels_with_ours(serverapp)
+    start_watching(serverapp)
     if hub is not None and hub.stream_url and state.facts is not None:
         serverapp.io_loop.add_callback(_start_following, serverapp, hub, state)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from skiva.session.busy import stay_awake_while_busy
 from skiva.session.lean import lean_imports
+from skiva.session.shell import put_own_programs_first, shell_command
 
 
 def serve(listener: socket.socket, key: str) -> None:
@@ -27,6 +28,7 @@ def serve(listener: socket.socket, key: str) -> None:
     # The report has already told that the hub is there; asking again would only cost a start.
     JupyterHubSingleUser.check_hub_version = _nothing
     _keep_the_log_readable()
+    put_own_programs_first()
     sys.argv = ["skiva-session"]
     server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults())
     # The check asks a node program whether extensions must be compiled; here none ever must.
@@ -47,6 +49,8 @@ def _arguments() -> list[str]:
         "ServerApp.allow_unauthenticated_access": False,
         "ServerApp.default_url": "/lab",
         "KernelManager.transport": "ipc",
+        # People's own kernels are offered beside the environment's; nothing else of their files is read.
+        "ServerApp.kernel_spec_manager_class": "skiva.kernels.manager.SessionKernelSpecs",
     }
     return [f"--{name}={value}" for name, value in settings.items()]
 
@@ -58,6 +62,7 @@ def _defaults() -> Any:
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     return Config(
         LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"},
+        ServerApp={"terminado_settings": {"shell_command": shell_command()}},
         # The places where npm puts things, said here so that npm need not be run and asked.
         LanguageServerManager={"node_roots": [f"{sys.prefix}/lib", "/usr/local/lib", "/usr/lib"]},
     )
