@@ -64,7 +64,7 @@ def _hub(c: Any, site: Site, state: HubState) -> None:
     # The pending page says more than a request that hangs, and it is there at once.
     hub.tornado_settings = {"skiva": state, "slow_spawn_timeout": 0.3}
     hub.template_paths = [str(render.TEMPLATES)]
-    hub.template_vars = render.template_vars(site)
+    hub.template_vars = render.template_vars(site, lambda: state.records)
     # Whoever waits in Slurm's queue must not keep others from queueing.
     hub.concurrent_spawn_limit = 0
     hub.allow_named_servers = site.limits.servers > 1
@@ -127,6 +127,7 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     watcher = state.watcher
     watcher.on_snapshot(lambda reading: snapshot_file.write(snapshot, reading, watcher.trouble))
     watcher.start()
+    state.reader.start()
     state.background(_tell_of_trouble(watcher, snapshot))
     state.background(Keeper(JupyterHub.instance(), state, keeper_token).run())
 

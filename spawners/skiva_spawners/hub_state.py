@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from tornado.log import app_log
 
+from skiva_hub.pages.environments import Records
+from skiva_hub.pages.records import RecordReader
 from skiva_hub.site import Site
 from skiva_slurm.watcher import Watcher
 from skiva_spawners.acting import Actor
@@ -25,6 +27,15 @@ class HubState:
     interrupted: set[tuple[str, str]] = field(default_factory=set)
     """Sessions, by user and server, that the keeper is to take up again."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Know the site's environments, once somebody starts the reader."""
+        self.reader = RecordReader(self.site)
+
+    @property
+    def records(self) -> Records:
+        """What is in the environments, as far as it is known."""
+        return self.reader.records
 
     def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` although nobody awaits it; its task is kept until it ends."""

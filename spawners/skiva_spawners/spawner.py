@@ -321,6 +321,7 @@ def _options_form(spawner: SliceSpawner) -> str:
         time.time(),
         form.from_query(query),
         spawner.orm_spawner.user_options or {},
+        records=state.records,
     )
 
 

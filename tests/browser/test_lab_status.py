@@ -90,6 +90,7 @@ class Lab:
             "slice": "1g.10gb",
             "title": "MIG 1g.10gb",
             "environment": "base",
+            "digest": f"sha256:{'ab' * 32}",
             "isolation": "exclusive",
             "simulated": True,
             "job_id": 4711,

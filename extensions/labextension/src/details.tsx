@@ -6,7 +6,7 @@ import React from 'react';
 import { CommandIDs } from './commands';
 import type { Session } from './session';
 import type { IGpu, IStatus } from './status';
-import { clockTime, extendLabel, isolationWords, memoryWords, timeWords } from './words';
+import { clockTime, environmentWords, extendLabel, isolationWords, memoryWords, timeWords } from './words';
 
 function gpuLine(gpu: IGpu): string {
   const parts = [
@@ -23,7 +23,7 @@ function rows(status: IStatus, session: Session): [string, string][] {
   const all: [string, string][] = [
     ['Slice', status.title],
     ['Isolation', isolationWords(status.isolation, status.simulated)],
-    ['Environment', status.environment],
+    ['Environment', environmentWords(status)],
     ['Job', `${status.job_id} on ${status.node}`],
     ['Time left', timeWords(left) || 'no time limit'],
     ['Ends at', ends ? clockTime(ends) : ''],

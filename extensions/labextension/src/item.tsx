@@ -7,7 +7,7 @@ import { Details } from './details';
 import { sliceIcon } from './icon';
 import type { Session } from './session';
 import type { IGpu, IStatus } from './status';
-import { clockTime, isolationWords, longTime, memoryWords, timeWords } from './words';
+import { clockTime, environmentWords, isolationWords, longTime, memoryWords, timeWords } from './words';
 
 const SOON = 10 * 60;
 const VERY_SOON = 2 * 60;
@@ -35,7 +35,7 @@ function tooltip(status: IStatus, ends: Date | null, answers: boolean): string {
   return [
     answers ? '' : 'The server does not answer. The time counts on as it was last told.',
     `${status.title}: ${isolationWords(status.isolation, status.simulated)}`,
-    status.environment && `Environment: ${status.environment}`,
+    status.environment && `Environment: ${environmentWords(status)}`,
     `Job ${status.job_id} on ${status.node}`,
     ends && `Ends at ${clockTime(ends)}`,
     status.trouble

@@ -29,6 +29,8 @@ export interface IStatus {
   readonly slice: string;
   readonly title: string;
   readonly environment: string;
+  /** Of the environment's packages, e.g. `sha256:…`; empty where it has no record. */
+  readonly digest: string;
   readonly isolation: string;
   readonly simulated: boolean;
   readonly job_id: number;

@@ -87,6 +87,12 @@ export function isolationWords(isolation: string, simulated: boolean): string {
   return (words[isolation] ?? isolation) + (simulated ? ' (simulated, no real GPU)' : '');
 }
 
+/** The environment that runs the server, with as much of its digest as people compare. */
+export function environmentWords(status: { readonly environment: string; readonly digest?: string }): string {
+  const short = (status.digest ?? '').replace(/^sha256:/, '').slice(0, 12);
+  return status.environment && short ? `${status.environment} (${short})` : status.environment;
+}
+
 /** A few names in a row: `a.ipynb, b.py and 3 more`. */
 export function nameList(names: readonly string[], most = 3): string {
   const shown = names.slice(0, most);

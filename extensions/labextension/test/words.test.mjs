@@ -83,3 +83,11 @@ test('isolation and simulation are both said', () => {
   assert.match(words.isolationWords('exclusive', true), /^only yours.*simulated/);
   assert.equal(words.isolationWords('shared', false), 'shared with others');
 });
+
+test('an environment is named with as much of its digest as people compare', () => {
+  const digest = `sha256:${'ab'.repeat(32)}`;
+  assert.equal(words.environmentWords({ environment: 'Base', digest }), 'Base (abababababab)');
+  assert.equal(words.environmentWords({ environment: 'Base', digest: '' }), 'Base');
+  assert.equal(words.environmentWords({ environment: 'Base' }), 'Base');
+  assert.equal(words.environmentWords({ environment: '', digest }), '');
+});

@@ -100,6 +100,7 @@ class SessionState:
             "slice": facts.slice,
             "title": facts.title,
             "environment": facts.environment,
+            "digest": facts.digest,
             "isolation": facts.isolation,
             "simulated": facts.simulated,
             "job_id": facts.job_id,

@@ -11,6 +11,7 @@ from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from tornado import web
 
 from skiva_hub.pages.cards import board
+from skiva_hub.pages.environments import Records
 from skiva_hub.pages.render import STATIC
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Snapshot
@@ -35,9 +36,13 @@ class Skiva(Protocol):
     def watcher(self) -> Reading:
         """The reader of the queue."""
 
+    @property
+    def records(self) -> Records:
+        """What is in the environments."""
+
 
 class SlicesHandler(APIHandler):
-    """`GET /hub/api/skiva/slices`: the slices that the signed-in user may pick, with their numbers."""
+    """`GET /hub/api/skiva/slices`: what the signed-in user may pick, with its numbers."""
 
     def get(self) -> None:
         """Answer JSON; an unchanged answer is a 304."""
@@ -46,7 +51,7 @@ class SlicesHandler(APIHandler):
             raise web.HTTPError(403, "Please sign in: these numbers are for people who may start a session.")
         skiva = cast(Skiva, self.settings["skiva"])
         groups = frozenset(group.name for group in user.groups)
-        answer = board(skiva.site, user.name, groups, skiva.watcher.snapshot, time.time())
+        answer = board(skiva.site, user.name, groups, skiva.watcher.snapshot, time.time(), skiva.records)
         self.set_header("Cache-Control", "private, no-cache")
         self.finish(json.dumps(answer))
 

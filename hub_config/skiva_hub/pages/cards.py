@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from skiva_hub.pages import words
+from skiva_hub.pages.environments import Records, environment_cards
 from skiva_hub.pages.queue import available, waiting
 from skiva_hub.site import Site, Slice
 from skiva_slurm.jobs import Snapshot
@@ -26,6 +27,8 @@ class Card:
     gpu_memory: str
     isolation: str
     isolation_kind: str
+    gpu: bool
+    """Whether a GPU comes with it, be it a simulated one."""
     cores: int
     memory: str
     max_hours: float
@@ -56,7 +59,12 @@ def cards(site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | No
 
 
 def board(
-    site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float
+    site: Site,
+    user: str,
+    groups: frozenset[str],
+    snapshot: Snapshot | None,
+    now: float,
+    records: Records | None = None,
 ) -> dict[str, Any]:
     """All that the page needs as JSON: the cards, when they were true, and what is wrong with them."""
     told = notice(site, snapshot, now)
@@ -64,6 +72,7 @@ def board(
         "taken": words.iso(snapshot.taken) if snapshot else None,
         "notice": asdict(told) if told else None,
         "slices": [asdict(card) for card in cards(site, user, groups, snapshot, now)],
+        "environments": [asdict(card) for card in environment_cards(site, user, groups, records or {})],
     }
 
 
@@ -104,6 +113,7 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         gpu_memory=picked.gpu_memory,
         isolation=words.isolation(picked, site),
         isolation_kind=_kind(picked, site),
+        gpu=picked.gres is not None,
         cores=picked.cores,
         memory=words.memory(picked.memory_mb),
         max_hours=site.max_hours(picked),

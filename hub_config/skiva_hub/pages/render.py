@@ -1,6 +1,6 @@
 """The options form as HTML, for a spawner's `options_form`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from skiva_hub.pages import words
 from skiva_hub.pages.cards import board
+from skiva_hub.pages.environments import Records, named
 from skiva_hub.pages.form import chosen
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Snapshot
@@ -28,20 +29,22 @@ def options_form(
     snapshot: Snapshot | None,
     now: float,
     *wishes: Mapping[str, Any],
+    records: Records | None = None,
 ) -> str:
     """The form for `user`, a member of the hub's `groups`; never empty, so that a GET never starts.
 
     Args:
         now: seconds since the epoch.
         wishes: what to open with, the strongest first: the link's, the last try's, the last session's.
+        records: of the environments, as far as they are known.
     """
-    shown = board(site, user, groups, snapshot, now)
+    shown = board(site, user, groups, snapshot, now, records)
     longest = max((card["max_hours"] for card in shown["slices"]), default=0)
     template = _jinja().get_template("skiva_options.html")
     return template.render(
         board=shown,
         chosen=chosen(site, user, groups, *wishes),
-        environments=site.environments_for(user, groups),
+        environments=shown["environments"],
         quick=[(amount, words.hours(amount)) for amount in quick_hours(longest)],
         local=lambda stamp: words.clock(words.moment(stamp), now),
     )
@@ -53,9 +56,13 @@ def quick_hours(longest: float) -> tuple[float, ...]:
     return (*fitting[-(_QUICK_SHOWN - 1) :], longest) if longest else ()
 
 
-def template_vars(site: Site) -> dict[str, Any]:
-    """For `JupyterHub.template_vars`: what every page says about the site."""
-    return {"skiva_title": site.title, "skiva_notice": site.notice}
+def template_vars(site: Site, records: Callable[[], Records] = dict) -> dict[str, Any]:
+    """For `JupyterHub.template_vars`: what every page says about the site and its environments."""
+    return {
+        "skiva_title": site.title,
+        "skiva_notice": site.notice,
+        "skiva_environment": lambda environment: named(site, str(environment), records()),
+    }
 
 
 @cache

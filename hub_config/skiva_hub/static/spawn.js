@@ -13,6 +13,7 @@ const stale = document.getElementById("skiva-stale");
 const start = document.getElementById("skiva-start");
 let board = JSON.parse(form.dataset.board);
 let said = "";
+let started = false;
 
 function picked() {
   return form.querySelector("input[name=slice]:checked");
@@ -92,7 +93,36 @@ function showBoard() {
   announce();
 }
 
+/** What the chosen environment wants and the chosen slice has not, in words; only a need keeps from starting. */
+function unfit(card, environment) {
+  if (!card || !environment || environment.gpu === "unused" || (card.gpu && !card.simulated)) return "";
+  const lacks = card.gpu
+    ? `${card.title} is simulated: there is no GPU behind it`
+    : `${card.title} has no GPU`;
+  if (environment.gpu === "helps") {
+    return `${lacks}. ${environment.title} works there, and computes on the processor's cores.`;
+  }
+  return card.gpu
+    ? `${lacks}. ${environment.title} needs one: it starts, but cannot compute on it.`
+    : `${lacks}, and ${environment.title} needs one. Please choose another slice or environment.`;
+}
+
+function showFit() {
+  const card = board.slices.find((one) => one.id === picked()?.value);
+  const field = form.querySelector("input[name=environment]:checked, input[name=environment][type=hidden]");
+  const environment = board.environments.find((one) => one.id === field?.value);
+  const words = unfit(card, environment);
+  const fit = document.getElementById("skiva-fit");
+  fit.hidden = !words;
+  if (fit.textContent !== words) fit.textContent = words;
+  const impossible = words !== "" && environment.gpu === "required" && !card.gpu;
+  start.disabled = started || !card || !environment || impossible;
+  const parts = [card?.title, environment?.title].filter(Boolean);
+  document.getElementById("skiva-chosen").textContent = parts.join(" \u00b7 ");
+}
+
 function showSummary() {
+  showFit();
   const radio = picked();
   if (!radio) return;
   hours.max = radio.dataset.maxHours;
@@ -163,6 +193,7 @@ for (const button of form.querySelectorAll(".skiva-quick")) {
   });
 }
 form.closest("form").addEventListener("submit", () => {
+  started = true;
   start.disabled = true;
   start.querySelector(".fa").hidden = false;
   start.querySelector("span").textContent = "Starting…";
@@ -170,7 +201,8 @@ form.closest("form").addEventListener("submit", () => {
 // A page that comes back from the browser's cache can be sent again.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
-  start.disabled = false;
+  started = false;
+  showFit();
   start.querySelector(".fa").hidden = true;
   start.querySelector("span").textContent = "Start";
 });

@@ -22,6 +22,7 @@ from skiva_hub.pages.cards import board
 from skiva_hub.pages.form import from_query
 from skiva_hub.pages.render import STATIC, TEMPLATES, options_form, template_vars
 from skiva_hub.site import Site
+from skiva_images.record import ImageRecord
 from skiva_slurm.jobs import Snapshot
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.progress import line
@@ -39,6 +40,7 @@ class State:
 
     site: Site = field(default_factory=samples.site)
     snapshot: Snapshot | None = None
+    records: dict[str, ImageRecord] = field(default_factory=lambda: samples.records("base", "pytorch"))
     failure: Failure | None = None
     started: bool = True
     pending: str = "spawn"
@@ -99,7 +101,7 @@ class _Page(tornado.web.RequestHandler):
                 services=[],
                 parsed_scopes={},
                 xsrf_token="xsrf",
-                **template_vars(state.site),
+                **template_vars(state.site, lambda: state.records),
                 **more,
             )
         )
@@ -110,7 +112,14 @@ class _Spawn(_Page):
         state = self.state
         query = {k: [v.decode() for v in vs] for k, vs in self.request.query_arguments.items()}
         form = options_form(
-            state.site, USER, frozenset(), state.snapshot, time.time(), from_query(query), *state.wishes
+            state.site,
+            USER,
+            frozenset(),
+            state.snapshot,
+            time.time(),
+            from_query(query),
+            *state.wishes,
+            records=state.records,
         )
         self.show(
             "spawn.html",
@@ -141,7 +150,9 @@ class _Ended(_Page):
 
 class _Slices(_Page):
     def get(self) -> None:
-        self.finish(json.dumps(board(self.state.site, USER, frozenset(), self.state.snapshot, time.time())))
+        state = self.state
+        told = board(state.site, USER, frozenset(), state.snapshot, time.time(), state.records)
+        self.finish(json.dumps(told))
 
 
 class _Progress(_Page):
@@ -191,6 +202,10 @@ def show(state: State, name: str) -> str:
         nodes = (samples.node(mig_used=3, h100_used=1), samples.shard_node(), samples.cpu_node())
         state.snapshot = _shifted(samples.snapshot(samples.running(1), nodes=nodes), shift)
         return spawn
+    if name in {"one", "three", "many", "unrecorded", "long"}:
+        _environments(state, name)
+        state.snapshot = replace(full, taken=now - 1)
+        return spawn
     if name in {"full", "stale", "notice", "error"}:
         state.snapshot = replace(full, taken=now - (140 if name == "stale" else 1))
         notice = "These slices are simulated: there is no GPU in this machine." if name == "notice" else ""
@@ -204,6 +219,31 @@ def show(state: State, name: str) -> str:
         return pending
     _fail(state, name, now)
     return pending if not state.started else f"/hub/ended/{USER}"
+
+
+def _environments(state: State, name: str) -> None:
+    count = {"one": 1, "many": 12}.get(name, 3)
+    state.site = samples.site(environments=count, simulated=False)
+    known = () if name == "unrecorded" else tuple(e.id for e in state.site.environment)
+    state.records = samples.records(*known)
+    if name != "long":
+        return
+    long = "A sentence that does not end where one thinks it would, but goes on. " * 8
+    word = "without-any-place-to-break-" * 8
+    versions = {f"package-{n}-{word[:60]}": f"1.2.{n}+{word[:40]}" for n in range(8)}
+    state.records["base"] = samples.record("base", good_for=long, needs=word, versions=versions)
+    images = [
+        e.model_copy(
+            update={
+                "title": word[:60],
+                "description": long + word,
+                "launcher": "namespace",
+                "image": Path("/opt/skiva/base.sif"),
+            }
+        )
+        for e in state.site.environment[:1]
+    ]
+    state.site = state.site.model_copy(update={"environment": (*images, *state.site.environment[1:])})
 
 
 def _event(state: State, name: str, full: Snapshot, now: float) -> dict[str, Any]:

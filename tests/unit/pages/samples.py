@@ -1,9 +1,12 @@
 """A small site and readings of its queue that look like a real day, for tests and for the preview."""
 
+import hashlib
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from skiva_hub.site import Cluster, Environment, Hours, Hub, Limits, Partition, Site, Slice
+from skiva_images.record import ImageRecord
 from skiva_slurm.gres import Gres
 from skiva_slurm.jobs import Job, Node, Snapshot
 
@@ -16,7 +19,12 @@ H100 = Gres("gpu", "h100", 1)
 
 def site(*, notice: str = "", fenced: bool = True, simulated: bool = True, environments: int = 2) -> Site:
     """A site with the embedded cluster's slices."""
-    names = [("base", "Base", "JupyterLab and all of ours."), ("pytorch", "PyTorch", "PyTorch 2, CUDA 13.")]
+    names = [
+        ("base", "Base", "JupyterLab and all of ours."),
+        ("pytorch", "PyTorch", "PyTorch 2, CUDA 13."),
+        ("rapids", "RAPIDS", "Data frames and arrays on GPUs."),
+        *((f"course-{n}", f"Course {n}", "What its exercises need.") for n in range(1, 10)),
+    ]
     return Site(
         title="Skiva",
         notice=notice,
@@ -85,6 +93,31 @@ def site(*, notice: str = "", fenced: bool = True, simulated: bool = True, envir
         hours=Hours(default=2, max=8),
         limits=Limits(),
     )
+
+
+def record(name: str, **more: Any) -> ImageRecord:
+    """What is in an environment."""
+    versions = {"torch": "2.13.0", "captum": "0.8.0"} if name == "pytorch" else {}
+    values = {
+        "name": name,
+        "form": "env",
+        "digest": f"sha256:{hashlib.sha256(name.encode()).hexdigest()}",
+        "python": f"/opt/{name}/bin/python",
+        "python_version": "3.11.2",
+        "title": name,
+        "good_for": "Training and explaining neural networks." if versions else "Everyday work.",
+        "needs": "An NVIDIA GPU whose driver knows CUDA 13." if name != "base" else "",
+        "gpu": {"pytorch": "helps", "rapids": "required"}.get(name, "unused"),
+        "versions": versions | {"jupyterlab": "4.6.6"},
+        "packages": {"jupyterlab": "4.6.6", "numpy": "2.4.6"},
+        "built": "2026-11-22T01:02:03Z",
+    }
+    return ImageRecord.model_validate(values | more)
+
+
+def records(*names: str) -> dict[str, ImageRecord]:
+    """The records of environments with these ids."""
+    return {name: record(name) for name in names}
 
 
 def node(

@@ -1,5 +1,6 @@
 """The pages in a real browser, on sample data and without a hub."""
 
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -228,7 +229,10 @@ async def test_every_page_fits_a_telephone(browser: Browser, scheme: Any) -> Non
     """At 390 pixels nothing has to be scrolled sideways, in either colour scheme."""
     await browser.page.set_viewport_size({"width": 390, "height": 800})
     await browser.page.emulate_media(color_scheme=scheme)
-    for name in ("free", "full", "empty", "stale", "notice", "error", "queued", "limit", "failed", "timeout"):
+    for name in (
+        *("free", "full", "empty", "stale", "notice", "error", "queued", "limit", "failed", "timeout"),
+        *("one", "three", "many", "unrecorded", "long"),
+    ):
         await browser.show(name)
         await expect(browser.page.locator("html")).to_have_attribute("data-bs-theme", scheme)
         assert await browser.page.evaluate("document.documentElement.scrollWidth") <= 390, name
@@ -247,3 +251,56 @@ async def test_being_told_when_it_is_ready_is_asked_for_only_by_the_button(brows
     await browser.page.get_by_role("button", name="Notify me when it is ready").click()
     await expect(browser.page.locator("#skiva-notify")).to_have_text("You will be notified")
     assert await browser.page.evaluate("window.asked") == 1
+
+
+async def test_an_environment_is_chosen_by_keyboard_and_sent(browser: Browser) -> None:
+    """The cards are one radio group of their own; what is sent is what is checked."""
+    await browser.show("three", "?slice=h100&hours=1")
+    page = browser.page
+    await page.get_by_role("radio", name="Base").focus()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("radio", name="PyTorch")).to_be_checked()
+    await expect(page.locator("#skiva-chosen")).to_have_text("One H100 \N{MIDDLE DOT} PyTorch")
+    await expect(page.get_by_role("radio", name="PyTorch")).to_have_accessible_description(
+        re.compile("uses a GPU.*Training.*torch 2.13.0.*CUDA 13")
+    )
+    await expect(page.locator("#skiva-fit")).to_be_hidden()
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{browser.url}/hub/spawn-pending/{preview.USER}")
+    assert browser.state.posted is not None
+    assert browser.state.posted["environment"] == ["pytorch"]
+    await expect(page.locator("dl")).to_contain_text("Base (")
+
+
+async def test_an_environment_that_likes_a_gpu_starts_without_and_says_so(browser: Browser) -> None:
+    """What can compute on cores may; before Start it is said that it will."""
+    await browser.show("three", "?slice=cpu&environment=pytorch")
+    page = browser.page
+    words = "CPU only has no GPU. PyTorch works there, and computes on the processor's cores."
+    await expect(page.locator("#skiva-fit")).to_have_text(words)
+    await expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    await page.get_by_role("radio", name="One H100").check()
+    await expect(page.locator("#skiva-fit")).to_be_hidden()
+
+
+async def test_an_environment_that_needs_a_gpu_is_not_started_without(browser: Browser) -> None:
+    """The sentence says what to do, and Start is there again as soon as the choice fits."""
+    await browser.show("three", "?slice=cpu&environment=rapids")
+    page = browser.page
+    await expect(page.locator("#skiva-fit")).to_contain_text("CPU only has no GPU, and RAPIDS needs one.")
+    await expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    await page.get_by_role("radio", name="Base").check()
+    await expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    await page.get_by_role("radio", name="RAPIDS").check()
+    await page.get_by_role("radio", name="One H100").check()
+    await expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
+async def test_the_digest_is_opened_without_choosing_its_card(browser: Browser) -> None:
+    """Who only looks keeps the choice."""
+    await browser.show("three")
+    page = browser.page
+    card = page.locator('[data-environment="pytorch"]')
+    await card.locator("summary").click()
+    await expect(card.locator("details")).to_contain_text(f"sha256:{'e8795e623be8'}")
+    await expect(page.get_by_role("radio", name="Base")).to_be_checked()

@@ -15,7 +15,9 @@ USER = "researcher1"
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 
 
-class _Tags(HTMLParser):
+class Tags(HTMLParser):
+    """The tags of a page, in order."""
+
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
@@ -32,7 +34,7 @@ def _form(site: Site | None = None, **more: object) -> str:
 
 def test_the_slices_are_one_group_of_radio_buttons_with_the_choice_checked() -> None:
     """A keyboard and a screen reader get a native radio group with labels and descriptions."""
-    tags = _Tags(_form(slice="h100"))
+    tags = Tags(_form(slice="h100"))
     radios = [a for t, a in tags.found if t == "input" and a.get("name") == "slice"]
     assert {a["type"] for a in radios} == {"radio"}
     assert [a["value"] for a in radios if "checked" in a] == ["h100"]
@@ -44,9 +46,9 @@ def test_the_slices_are_one_group_of_radio_buttons_with_the_choice_checked() -> 
 
 def test_a_single_environment_is_not_asked_for() -> None:
     """With one environment there is nothing to choose."""
-    tags = _Tags(_form(samples.site(environments=1)))
+    tags = Tags(_form(samples.site(environments=1)))
     assert [a["type"] for t, a in tags.found if a.get("name") == "environment"] == ["hidden"]
-    assert len([1 for t, a in _Tags(_form()).found if a.get("name") == "environment"]) == 2
+    assert len([1 for t, a in Tags(_form()).found if a.get("name") == "environment"]) == 2
 
 
 def test_hostile_text_from_the_site_or_from_slurm_is_only_text() -> None:
@@ -60,7 +62,7 @@ def test_hostile_text_from_the_site_or_from_slurm_is_only_text() -> None:
         replace(samples.full(), nodes={"n1": samples.node(reason=HOSTILE), "c1": samples.cpu_node()}),
         NOW,
     )
-    tags = _Tags(html)
+    tags = Tags(html)
     assert not {"script", "img"} & {tag for tag, _ in tags.found}
     assert "49" not in html.replace("{{ 7*7 }}", "")
     board = next(a["data-board"] for _, a in tags.found if "data-board" in a)
@@ -69,7 +71,7 @@ def test_hostile_text_from_the_site_or_from_slurm_is_only_text() -> None:
 
 def test_nothing_in_the_form_runs_inline() -> None:
     """No inline script, style or handler: a strict content security policy does not break it."""
-    for tag, attributes in _Tags(_form()).found:
+    for tag, attributes in Tags(_form()).found:
         assert tag not in {"script", "style"}
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
@@ -82,7 +84,7 @@ def test_somebody_without_any_slice_still_gets_a_form() -> None:
     )
     html = options_form(none, USER, frozenset(), None, NOW)
     assert "No slice of this site is open to you" in html
-    assert "disabled" in next(a for t, a in _Tags(html).found if a.get("id") == "skiva-start")
+    assert "disabled" in next(a for t, a in Tags(html).found if a.get("id") == "skiva-start")
 
 
 @pytest.mark.parametrize(
