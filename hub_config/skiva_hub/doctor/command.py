@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from skiva_hub.doctor import accounts, fencing, machine, slices, slurm_checks
+from skiva_hub.doctor import accounts, environments, fencing, machine, slices, slurm_checks
 from skiva_hub.doctor.facts import Facts, read
 from skiva_hub.doctor.finding import Finding, Group, Level, error, warning
 from skiva_hub.doctor.probe import probe
@@ -112,7 +112,7 @@ def of_slurm(site: Site, facts: Facts) -> list[Finding]:
 async def of_machine(site: Site, account: str, person: str | None) -> list[Finding]:
     """What there is to see on the hub's machine without Slurm."""
     helper = await machine.helper(site, account, person)
-    return [*machine.environments(site), *helper, await machine.hub(site)]
+    return [*environments.environments(site), *helper, await machine.hub(site)]
 
 
 def _somebody() -> str | None:

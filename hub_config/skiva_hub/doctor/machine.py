@@ -26,27 +26,6 @@ def serves_many(site: Site) -> bool:
     return any("{user}" in part for part in site.hub.helper)
 
 
-def environments(site: Site) -> Iterator[Finding]:
-    """Each environment's Python is there, belongs to the operator, and everybody can run it."""
-    many = serves_many(site)
-    owners = {0} if many else {0, os.geteuid()}
-    for environment in site.environment:
-        try:
-            found = [*weaknesses(environment.python, owners, for_all=many)]
-        except OSError:
-            yield warning(
-                _G,
-                f"Environment {environment.id}: {environment.python} is not on this machine.",
-                "Correct python, or see that the probe jobs find it on the nodes.",
-            )
-            continue
-        if found:
-            cure = "What starts every session must belong to root, and all must be able to run it."
-            yield error(_G, f"Environment {environment.id}: {listed(found, 3)}.", cure)
-        else:
-            yield ok(_G, f"Environment {environment.id} is there, and nobody else can change what it runs.")
-
-
 def helper_program(helper: Sequence[str]) -> Path | None:
     """The program that acts as the user: what sudo starts, or the command itself."""
     parts = helper[1:] if helper and PurePath(helper[0]).name == "sudo" else helper[:1]

@@ -17,7 +17,7 @@ import urllib.request
 from typing import Any
 
 _NEEDED = """
-import sys
+import json, sys
 from importlib.util import find_spec
 needed = ("skiva.session", "jupyterlab", "jupyterhub", "jupyter_server", "ipykernel")
 def lacks(name):
@@ -26,7 +26,15 @@ def lacks(name):
     except ImportError:
         return True
 missing = [name for name in needed if lacks(name)]
-sys.exit("it lacks " + ", ".join(missing) if missing else 0)
+if missing:
+    sys.exit("it lacks " + ", ".join(missing))
+try:
+    with open(sys.prefix + "/image.json", "rb") as file:
+        print(json.load(file)["digest"])
+except FileNotFoundError:
+    pass
+except (OSError, ValueError, KeyError, TypeError) as problem:
+    sys.exit("its record cannot be read: " + str(problem))
 """
 
 
@@ -89,16 +97,16 @@ def greet(listener: socket.socket, word: str, patience: float) -> None:
         pass
 
 
-def run_python(python: str, arguments: list[str], timeout: float) -> dict[str, Any]:
-    """Run an environment's Python; its exit status, what it printed and how it failed."""
+def run_python(python: list[str], arguments: list[str], timeout: float) -> dict[str, Any]:
+    """Run an environment's Python by its command line; exit status, what it printed, how it failed."""
     begun = time.monotonic()
-    argv = [python, "-I", *arguments]
+    argv = [*python, "-I", *arguments]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return {"status": 124, "out": "", "error": f"it took longer than {timeout:g} s"}
     except OSError as problem:
-        return {"status": 127, "out": "", "error": str(problem.strerror)}
+        return {"status": 127, "out": "", "error": f"{argv[0]}: {problem.strerror}"}
     seconds = round(time.monotonic() - begun, 2)
     error = done.stderr.strip()[-500:]
     return {"status": done.returncode, "out": done.stdout[-65536:], "error": error, "seconds": seconds}
@@ -125,7 +133,8 @@ def main() -> None:
     say(hub=ask_hub(wanted["api_url"], 10.0))
     for name, python in wanted["environments"].items():
         say(environment=name, **run_python(python, ["-c", _NEEDED], 60.0))
-    proof = run_python(sys.executable, ["-m", "skiva.session.proof", "--json", *wanted["proof"]], 30.0)
+    first = next(iter(wanted["environments"].values()))
+    proof = run_python(first, ["-m", "skiva.session.proof", "--json", *wanted["proof"]], 30.0)
     say(proof=proof)
     caller.join(wanted["patience"])
     say(ended=time.time())

@@ -18,6 +18,7 @@ from skiva_hub.doctor.facts import Facts, environment
 from skiva_hub.doctor.finding import Finding, Group, error, warning
 from skiva_hub.doctor.verdict import Seen, verdict
 from skiva_hub.site import Site, Slice
+from skiva_images.launch import command_line
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.reader import SlurmReader
@@ -107,12 +108,15 @@ def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
         output=str(log),
         chdir=str(log.parent),
         warn_seconds=1,
-        command=(str(site.environment[0].python), "-I", "-"),
+        command=(str(runner(site)), "-I", "-"),
     )
 
 
 def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
     """What the job is told to do; see `on_node`."""
+    # JupyterHub comes with it, which checks that need no job can do without.
+    from skiva_spawners.request import launch
+
     proof = [f"--device={pattern}" for pattern in site.cluster.devices]
     proof += [f"--always-open={pattern}" for pattern in site.cluster.always_open]
     proof += [] if picked.devices_wanted is None else [f"--allowed={picked.devices_wanted}"]
@@ -121,14 +125,20 @@ def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
         "bind": site.hub.bind,
         "ports": list(site.hub.ports),
         "api_url": site.hub.api_url,
-        "environments": {e.id: str(e.python) for e in site.environment},
+        "environments": {e.id: command_line(launch(site, e), []) for e in site.environment},
         "proof": proof,
         "patience": 30,
     }
 
 
+def runner(site: Site) -> Path:
+    """The Python that runs the probe on the node itself, from where it enters images."""
+    plain = (e.python for e in site.environment if e.image is None)
+    return next(plain, Path("/usr/bin/python3"))
+
+
 def script(python: Path) -> str:
-    """The job's script; nothing in it but the environment's Python differs from site to site."""
+    """The job's script; nothing in it but the Python differs from site to site."""
     source = Path(on_node.__file__).read_text(encoding="utf-8")
     return f"#!/bin/sh\nexec {python} -I - <<'END-OF-PROBE'\n{source}\nEND-OF-PROBE\n"
 
@@ -141,7 +151,7 @@ async def _submit(site: Site, probe: _Probe) -> Finding | None:
     env["SKIVA_PROBE"] = json.dumps(orders(site, probe.picked, probe.word))
     argv = [str(site.cluster.bin / "sbatch"), *sbatch_options(request)]
     probe.seen.submitted = time.time()
-    text = script(site.environment[0].python).encode()
+    text = script(runner(site)).encode()
     done = await run(argv, env=env, stdin=text, timeout=site.cluster.command_timeout)
     try:
         probe.job_id = submitted(done.returncode, done.stdout, done.stderr)

@@ -45,6 +45,7 @@ def verdict(site: Site, probed: Sequence[tuple[Slice, Seen]]) -> Iterator[Findin
         yield from of_slice(site, picked, seen)
     spoke = [seen for _, seen in probed if "begun" in seen.answers]
     yield from environments(site, spoke)
+    yield from sameness(site, spoke)
     yield from hub_from_nodes(site, spoke)
 
 
@@ -126,9 +127,27 @@ def environments(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
                 words = str(said.get("error", "")).strip().rpartition("\n")[2] or f"status {said['status']}"
                 failed.setdefault(words, []).append(_node(seen))
         for words, nodes in failed.items():
-            cure = f"Install it with skiva[notebook] at {environment.python} on every node."
+            place = environment.image or environment.python
+            cure = (
+                f"See that {place} is whole and has skiva[notebook], and its launcher works, on every node."
+            )
             sentence = f"Environment {environment.id} does not work on {listed(nodes)}: {words}."
             yield error(_G, sentence, cure)
+
+
+def sameness(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
+    """Whether each environment is the same on all nodes that were seen."""
+    seen_all = list(spoke)
+    for environment in site.environment:
+        found: dict[str, list[str]] = {}
+        for seen in seen_all:
+            said = seen.environments.get(environment.id, {"status": 1})
+            if not said.get("status", 0):
+                found.setdefault(str(said.get("out", "")).strip()[:80], []).append(_node(seen))
+        if len(found) > 1:
+            words = "; ".join(f"{listed(nodes)}: {digest or 'no record'}" for digest, nodes in found.items())
+            cure = "Put the same build on every node, or where all nodes see it."
+            yield warning(_G, f"Environment {environment.id} differs between nodes: {words}.", cure)
 
 
 def hub_from_nodes(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:

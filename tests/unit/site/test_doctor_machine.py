@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from skiva_hub.doctor import machine
+from skiva_hub.doctor import environments, machine
 from skiva_hub.doctor.facts import Facts
 from skiva_hub.doctor.finding import Group, Level
 from skiva_hub.doctor.on_node import ask_hub
@@ -116,10 +116,10 @@ def test_an_environment_that_is_not_here_is_a_warning_and_a_weak_one_an_error(tr
     data = site().model_dump()
     data["environment"][0]["python"] = tree
     tree.chmod(0o777)
-    (weak,) = machine.environments(Site.model_validate(data))
+    (weak,) = environments.environments(Site.model_validate(data))
     assert (weak.level, f"{tree} can be changed by everybody" in weak.sentence) == (Level.ERROR, True)
     data["environment"][0]["python"] = tree.with_name("none")
-    (absent,) = machine.environments(Site.model_validate(data))
+    (absent,) = environments.environments(Site.model_validate(data))
     assert (absent.level, "is not on this machine" in absent.sentence) == (Level.WARNING, True)
 
 
