@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from tests.support.own_environments import uv, uv_cache
+
 __all__ = ["OwnLab", "labextension", "own_lab", "skiva"]
 
 _ROOT = Path(__file__).parents[2]
@@ -51,17 +53,24 @@ def environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "PATH": ":".join(path), "SHELL": "/bin/sh"}
 
 
-def skiva(home: Path, *arguments: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
-    """Run `skiva kernel …` as the person whose home this is."""
+def skiva(home: Path, *arguments: str, installers: bool = False) -> "subprocess.CompletedProcess[str]":
+    """Run `skiva kernel …` as the person whose home this is, with uv on their PATH or without."""
+    env = environment(home)
+    if installers:
+        env |= {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+        env["PATH"] += f":{uv().parent}"
+        # How this machine reaches packages, and those that it has already.
+        env["XDG_CONFIG_HOME"] = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+        env |= {"UV_CACHE_DIR": uv_cache(), "UV_LINK_MODE": "copy"}
     argv = [sys.executable, "-c", "from skiva_command import main; main()", "kernel", *arguments]
     return subprocess.run(
         argv,
-        env=environment(home),
+        env=env,
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=120,
         check=False,
     )
 

@@ -102,7 +102,9 @@ def _install(command: list[str], say: Callable[[str], None]) -> None:
     say(f"Installing: {shlex.join(command)}")
     sys.stdout.flush()
     try:  # its own progress is what people see
-        done = subprocess.run([program, *command[1:]], stdin=subprocess.DEVNULL, check=False)
+        # uv alone does not ask the machine whom it trusts.
+        env = {"UV_SYSTEM_CERTS": "true", **os.environ}
+        done = subprocess.run([program, *command[1:]], stdin=subprocess.DEVNULL, env=env, check=False)
     except KeyboardInterrupt:
         raise CannotAdd("Stopped while ipykernel was being installed; nothing was added.") from None
     if done.returncode:
