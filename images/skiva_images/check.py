@@ -16,6 +16,7 @@ from skiva_images.definition import DefinitionError, find
 from skiva_images.digest import digest, entries, installed, pyvenv_version, site_packages
 from skiva_images.launch import Launch, command_line
 from skiva_images.record import ImageRecord
+from skiva_images.say import Say, quiet
 from skiva_images.smoke import SmokeError, run_smoke, unprivileged
 from skiva_images.store import Built, StoreError
 
@@ -26,8 +27,9 @@ _OWN = frozenset({"_virtualenv.py", "_virtualenv.pth"})
 """What uv's virtual environments come with."""
 
 
-def check(built: Built, *, smoke: bool = True) -> Iterator[str]:
+def check(built: Built, *, smoke: bool = True, say: Say = quiet) -> Iterator[str]:
     """Each thing that is wrong with a version, in one sentence; nothing where all is well."""
+    say(f"Reading the files of {built.name} {built.version}.{built.form} ...")
     try:
         record = built.record()
     except StoreError as error:
@@ -45,6 +47,7 @@ def check(built: Built, *, smoke: bool = True) -> Iterator[str]:
     if found != record.digest:
         yield f"{built.path} is not what was built: its record says {record.digest}, in it is {found}."
     if smoke:
+        say("Trying it out ...")
         yield from _try(built, record)
 
 

@@ -138,7 +138,7 @@ def _check(given: argparse.Namespace, store: Store) -> int:
             _print(missing)
             problems += 1
     for built in chosen:
-        found = list(check(built, smoke=not given.no_smoke))
+        found = list(check(built, smoke=not given.no_smoke, say=to_terminal))
         problems += len(found)
         _print(f"{built.name} {built.version}.{built.form}: {'not well' if found else 'well'}")
         for line in found:

@@ -130,7 +130,8 @@ def load(folder: Path) -> Definition:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{file} is not TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt field explains the missing one.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         field = ".".join(map(str, first["loc"])) or "the file"
         raise DefinitionError(f"{file}: {field}: {first['msg']}.") from error
     definition = Definition(name=folder.name, folder=folder, label=label)

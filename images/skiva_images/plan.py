@@ -93,7 +93,10 @@ def make_plan(definition: Definition, folder: Path, options: Options, say: Say) 
 def _python(uv: str, chosen: str | None, folder: Path, say: Say) -> tuple[str, list[str]]:
     """The Python to build with, and its facts. Raises `BuildError` where other accounts could not run it."""
     if chosen:
-        found = run_uv(uv, ["python", "find", "--no-project", "--system", chosen], say=say, folder=folder)
+        try:
+            found = run_uv(uv, ["python", "find", "--no-project", "--system", chosen], say=say, folder=folder)
+        except BuildError:
+            raise BuildError(f"There is no Python {chosen!r} on this machine (--python).") from None
         python = found.strip().splitlines()[-1]
     else:
         python = os.path.realpath(sys.executable)
