@@ -7,6 +7,8 @@ from pathlib import Path
 
 from bench.ours import CannotMeasure
 
+_DEFINITIONS = Path(__file__).parents[1] / "images"
+
 
 def environment(given: Path | None) -> Path:
     """The plain environment: the one that was named, or that of the tests.
@@ -25,9 +27,16 @@ def image(form: str, given: Path | None) -> Path:
     """
     if given:
         return given.absolute()
-    store = _installed() / "images"
+    installed = _installed()
+    store, venv = installed / "images", installed / "venv"
     command = ["build", "base", f"--form={form}", f"--store={store}"]
-    done = subprocess.run([sys.executable, "-m", "skiva_images.command", *command], check=False)
+    names = {"UV": venv / "boot/bin/uv", "WHEEL": venv / "wheel", "DEFINITIONS": _DEFINITIONS}
+    done = subprocess.run(
+        [str(venv / "hub/bin/python"), "-I", "-m", "skiva_images.command", *command],
+        env=os.environ | {f"SKIVA_{name}": str(path) for name, path in names.items()},
+        stdout=sys.stderr,
+        check=False,
+    )
     current = store / "base" / f"current.{form}"
     if done.returncode or not current.exists():
         raise CannotMeasure(f"There is no image to measure: skiva images {' '.join(command)} failed.")

@@ -31,22 +31,23 @@ def below(*places: Path) -> Callable[[str], bool]:
     return lambda path: any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
-def inside(rootfs: Path, entered: Path, not_of_it: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a path, as it was opened by a program whose root was `entered`, is a file of `rootfs`.
+def inside(rootfs: Path, entered: Iterable[Path], not_of_it: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path, as it was opened by a program whose root was one of `entered`, is a file of `rootfs`.
 
     Args:
         rootfs: the image, a directory.
-        entered: below which the kernel names what that program opened.
+        entered: directories below which the kernel names what that program opened.
         not_of_it: paths inside that are the node's own.
     """
-    prefix, others, direct = str(entered), below(*map(Path, not_of_it)), below(rootfs)
+    roots, others, direct = [*map(str, entered)], below(*map(Path, not_of_it)), below(rootfs)
 
     def is_shared(path: str) -> bool:
         if direct(path):
             return True
-        if not path.startswith(f"{prefix}/"):
-            return False
-        named = path.removeprefix(prefix)
-        return not others(named) and (rootfs / named.lstrip("/")).exists()
+        for root in roots:
+            if path.startswith(f"{root}/"):
+                named = path.removeprefix(root)
+                return not others(named) and (rootfs / named.lstrip("/")).exists()
+        return False
 
     return is_shared

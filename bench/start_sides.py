@@ -19,6 +19,9 @@ _INSIDE = "/opt/skiva/bin/python"
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _NODES_OWN = ("/dev", "/proc", "/sys", "/tmp", "/var/tmp")  # noqa: S108 - they are left out of a count
 
+_ENTERED = [Path(base, "root") for base in ("/boot", "/media", "/mnt", "/srv", "/opt")]
+"""Where the launcher of images puts them together, in a namespace of its own."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -86,7 +89,7 @@ def ours(name: str, launch: Launch) -> Side:
     def is_shared(place: Place) -> Callable[[str], bool]:
         if not shared.is_dir() or not launch.image:
             return below(shared)
-        return inside(shared, place.run_dir / "root/root", [*_NODES_OWN, str(place.home), *launch.binds])
+        return inside(shared, _ENTERED, [*_NODES_OWN, str(place.home), *launch.binds])
 
     return Side(name, shared, () if launch.image else _stdlib(), prepare, is_shared)
 

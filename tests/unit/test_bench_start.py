@@ -47,7 +47,7 @@ def test_in_an_image_only_its_own_files_count(tmp_path: Path) -> None:
     (rootfs / "lib").mkdir(parents=True)
     (rootfs / "lib/a.so").touch()
     (rootfs / "scratch").mkdir()
-    is_shared = inside(rootfs, entered, ["/scratch", "/home/a"])
+    is_shared = inside(rootfs, [tmp_path / "elsewhere", entered], ["/scratch", "/home/a"])
     assert is_shared(f"{entered}/lib/a.so")
     assert is_shared(f"{rootfs}/lib/a.so")
     assert not is_shared(f"{entered}/lib/made-here")
@@ -102,6 +102,7 @@ def test_what_was_read_is_forgotten_and_it_is_said_how(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the right to empty the machine's caches, the files of the measured side alone are dropped."""
+    monkeypatch.setattr("os.sync", lambda: None)
     monkeypatch.setattr("bench.start_caches._KERNEL", tmp_path / "no such place/drop_caches")
     (tmp_path / "file").write_text("x")
     os.mkfifo(tmp_path / "pipe")
