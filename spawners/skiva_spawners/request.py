@@ -1,12 +1,12 @@
 """From a choice to what is asked of Slurm and what the job is told. Pure."""
 
 import json
-from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
 
-from skiva_hub.site import Environment, Site
-from skiva_images.launch import Launch, command_line
+from skiva_hub.launches import launch
+from skiva_hub.site import Site
+from skiva_images.launch import command_line
 from skiva_slurm.sbatch import JobRequest
 from skiva_slurm.tags import Tag
 from skiva_spawners.options import Choice
@@ -50,32 +50,6 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
         requeue=True,
         command=tuple(command_line(launch(site, choice.environment), ["-I", "-m", "skiva.session"])),
     )
-
-
-def launch(site: Site, environment: Environment) -> Launch:
-    """How programs are started in an environment; what the job needs of its node is seen inside.
-
-    Raises:
-        ValueError: a path has characters that a launcher cannot be given.
-    """
-    if environment.image is None:
-        return Launch(python=str(environment.python))
-    needed = [str(path) for path in environment.binds]
-    needed += [str(site.cluster.conf.parent)] if site.cluster.conf else []
-    needed += [_fixed_part(pattern) for pattern in site.cluster.devices]
-    return Launch(
-        launcher=environment.launcher,
-        python=str(environment.python),
-        image=str(environment.image),
-        binds=tuple(path for path in dict.fromkeys(needed) if path.split("/")[1] != "dev"),
-    )
-
-
-def _fixed_part(pattern: str) -> str:
-    """The directory above the first part of a glob pattern that is not fixed."""
-    parts = PurePath(pattern).parts
-    fixed = takewhile(lambda part: not set(part) & set("*?["), parts[:-1])
-    return str(PurePath(*fixed))
 
 
 def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str) -> str:

@@ -53,7 +53,7 @@ def weaknesses(path: Path, owners: Collection[int], *, for_all: bool, runs: bool
             yield f"{step} is closed to other accounts"
 
 
-def changeable(tree: Path, owners: Collection[int], seconds: float = 10.0) -> Iterator[str]:
+def changeable(tree: Path, owners: Collection[int], seconds: float = 5.0) -> Iterator[str]:
     """What below a directory somebody else than `owners` can change, as far as is seen in so many seconds."""
     deadline = time.monotonic() + seconds
     for folder, names, files in os.walk(tree):

@@ -17,6 +17,7 @@ from skiva_hub.doctor import on_node
 from skiva_hub.doctor.facts import Facts, environment
 from skiva_hub.doctor.finding import Finding, Group, error, warning
 from skiva_hub.doctor.verdict import Seen, verdict
+from skiva_hub.launches import launch
 from skiva_hub.site import Site, Slice
 from skiva_images.launch import command_line
 from skiva_slurm.errors import Refused, SlurmUnanswered
@@ -114,9 +115,6 @@ def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
 
 def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
     """What the job is told to do; see `on_node`."""
-    # JupyterHub comes with it, which checks that need no job can do without.
-    from skiva_spawners.request import launch
-
     proof = [f"--device={pattern}" for pattern in site.cluster.devices]
     proof += [f"--always-open={pattern}" for pattern in site.cluster.always_open]
     proof += [] if picked.devices_wanted is None else [f"--allowed={picked.devices_wanted}"]

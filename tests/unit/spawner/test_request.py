@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+from skiva_hub.launches import launch
 from skiva_hub.migrate import site_defaults
 from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch
 from skiva_slurm.sbatch import sbatch_options, script
 from skiva_spawners.options import Choice
 from skiva_spawners.record import Record
-from skiva_spawners.request import job_request, launch, server_file, tag_of
+from skiva_spawners.request import job_request, server_file, tag_of
 
 MIG = Slice(id="1g.10gb", title="MIG", partition="gpu", gres="gpu:1g.10gb:1", memory_mb=4000, qos="own")
 BASE = Environment(id="base", title="Base", python=Path("/opt/base/bin/python"))
