@@ -66,6 +66,7 @@ def test_wheel_has_every_module_and_data_file(wheel: set[str]) -> None:
         r"share/jupyter/labextensions/@skiva/lab/static/remoteEntry\.\w+\.js",
         r"share/skiva/jupyterhub_config\.py",
         r"share/skiva/examples/mig-cluster\.toml",
+        r"share/skiva/images/pytorch/requirements\.txt",
         r"share/skiva/systemd/skiva-hub\.service",
         r"share/skiva/skiva-act",
         r"share/skiva/sudoers",
