@@ -179,6 +179,8 @@ async def _first_answer(port: int, process: "subprocess.Popen[bytes]", log: Path
             writer.write(question)
             async with asyncio.timeout(_PATIENCE):
                 answer = await reader.readline()
+        except OSError:
+            continue  # it ended; its own words say why
         finally:
             writer.close()
         if answer.split()[1:2] != [b"200"]:

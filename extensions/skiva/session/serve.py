@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skiva.session.busy import stay_awake_while_busy
+from skiva.session.entry_points import read_once
 from skiva.session.lean import lean_imports
 from skiva.session.shell import put_own_programs_first, shell_command
 
@@ -17,6 +18,7 @@ def serve(listener: socket.socket, key: str) -> None:
     """Run JupyterHub's single-user server in this process until it is told to end."""
     # What a start makes stays for good: looking through it for garbage, again and again, finds none.
     gc.disable()
+    read_once()
     with lean_imports():
         import jupyterlab.labapp  # noqa: F401
         from jupyter_server.serverapp import ServerApp

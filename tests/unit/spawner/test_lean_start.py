@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from tornado.httpclient import HTTPClientError
@@ -53,6 +54,51 @@ def test_what_was_left_out_of_a_start_is_there_when_it_is_used() -> None:
     assert told["works"] == [True, "http://127.0.0.1/", "1", True]
     assert told["client"] == "skiva.session.hub_requests"
     assert told["original"] == "JupyterHubHTTPClient"
+
+
+_ASKING = """
+import json, sys
+from importlib import metadata
+
+def told(found):
+    return [(e.name, e.value, e.group, e.dist.name) for e in found]
+
+groups = sorted({e.group for d in metadata.distributions() for e in d.entry_points})
+before = [told(metadata.entry_points(group=group)) for group in groups]
+one = told(metadata.entry_points(group="console_scripts", name="jupyter"))
+
+from skiva.session.entry_points import read_once
+read_once()
+metadata.entry_points(group="console_scripts")
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
+after = [told(metadata.entry_points(group=group)) for group in groups]
+print(json.dumps({
+    "groups": len(groups),
+    "same": before == after,
+    "one": one == told(metadata.entry_points(group="console_scripts", name="jupyter")) != [],
+    "none": told(metadata.entry_points(group="no such group")),
+    "opened": [str(path) for path in opened if str(path).endswith("entry_points.txt")],
+    "later": (sys.path.append(sys.argv[1]), told(metadata.entry_points(group="made.up")))[1],
+}))
+"""
+
+
+def test_entry_points_are_read_once_and_none_is_lost(tmp_path: Path) -> None:
+    """Every group has what it had, in its order, without a list being opened; a longer path is read again."""
+    made = tmp_path / "made_up-1.0.dist-info"
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: made-up\nVersion: 1.0\n")
+    (made / "entry_points.txt").write_text("[made.up]\nname = module:thing\n")
+    command = [sys.executable, "-c", _ASKING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["groups"] > 5
+    assert told["same"]
+    assert told["one"]
+    assert told["none"] == told["opened"] == []
+    assert told["later"] == [["name", "module:thing", "made.up", "made-up"]]
 
 
 class _Hub(BaseHTTPRequestHandler):
