@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,8 +92,11 @@ def own_lab(home: Path, port: int, wait_for: Callable[..., Any], *options: str) 
     argv += ["--ServerApp.kernel_spec_manager_class=skiva.kernels.manager.SessionKernelSpecs"]
     url = f"http://127.0.0.1:{port}/"
     with (
+        tempfile.TemporaryDirectory(prefix="skiva-") as runtime,  # sockets have short paths
         (home / "log").open("wb") as log,
-        subprocess.Popen(argv, env=env, cwd=home, stdout=log, stderr=log) as process,
+        subprocess.Popen(
+            argv, env=env | {"JUPYTER_RUNTIME_DIR": runtime}, cwd=home, stdout=log, stderr=log
+        ) as process,
     ):
         try:
             wait_for(lambda: _answers(url), seconds=90, what="JupyterLab")
