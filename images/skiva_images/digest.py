@@ -50,7 +50,7 @@ def entries(record: str) -> Iterator[tuple[str, str]]:
     Scripts name their Python, byte code its time, and installers leave notes: none of them counts. Paths are
     relative to the environment's prefix where they leave `site-packages`, and to `site-packages` else.
     """
-    for row in csv.reader(record.splitlines()):
+    for row in csv.reader(record.replace("\0", "").splitlines()):
         if len(row) < 2 or not row[1]:
             continue
         path = PurePosixPath(row[0])
@@ -58,7 +58,7 @@ def entries(record: str) -> Iterator[tuple[str, str]]:
             continue
         outside = path.parts[:1] == ("..",)
         parts = tuple(part for part in path.parts if part != "..")
-        if outside and (not parts or parts[0] in _SCRIPTS):
+        if not parts or (outside and parts[0] in _SCRIPTS):
             continue
         if parts[0].endswith(".dist-info") and parts[-1] in _NOTES:
             continue
