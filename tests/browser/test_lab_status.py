@@ -231,6 +231,7 @@ def test_the_item_tells_the_session(lab: Lab, page: Page) -> None:
     item(page).press("Enter")
     details = page.get_by_role("dialog", name="This session")
     expect(details).to_contain_text("only yours: nobody else can open its devices (simulated, no real GPU)")
+    expect(details).to_contain_text("base (abababababab)")
     expect(details).to_contain_text("4711 on n1")
     expect(details.get_by_role("button", name="Save all")).to_be_focused()
     expect(details.get_by_role("button", name="Extend by 1 h")).to_be_enabled()
