@@ -50,6 +50,14 @@ def default_store() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "skiva/images"
 
 
+def _default_site() -> Path | None:
+    """The site file of this directory or machine, where there is one."""
+    directory = os.environ.get("SKIVA_DIR")
+    usual = Path(directory or "/etc/skiva") / "site.toml"
+    file = Path(os.environ.get("SKIVA_SITE") or usual)
+    return file if os.access(file, os.R_OK) else None
+
+
 def _build(given: argparse.Namespace, store: Store) -> int:
     definition = find(given.name, given.definitions)
     options = Options(
@@ -197,7 +205,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--dir", type=Path, help=argparse.SUPPRESS)  # the front door has read it
     site = argparse.ArgumentParser(add_help=False)
-    site.add_argument("--site", type=Path, help="a site file, to see what its environments use")
+    site.add_argument(
+        "--site", type=Path, default=_default_site(), help="the site file, to see what its environments use"
+    )
     form = argparse.ArgumentParser(add_help=False)
     form.add_argument("--form", choices=_FORMS, help="where a name or version has several forms")
 

@@ -22,6 +22,7 @@ from tests.support import tiny_images
 from skiva_images.check import check
 from skiva_images.definition import load
 from skiva_images.env_form import build_env
+from skiva_images.launch import Launch, command_line
 from skiva_images.locks import sha256_of
 from skiva_images.plan import Options
 from skiva_images.store import Built, Store
@@ -145,6 +146,16 @@ def test_new_lock_is_a_new_version_and_the_old_one_stays(shop: Workshop) -> None
     again = shop.build(shop.define(shop.lock(("tiny", "1.0"))))
     assert again.version == old.version
     assert again.current
+
+
+def test_program_keeps_the_version_that_it_was_started_from(shop: Workshop) -> None:
+    """A session that imports a module late must not get it from the version that became current since."""
+    built = shop.build(shop.define(shop.lock(("tiny", "1.0"))))
+    python = built.path.with_name("current.env") / "bin/python"
+    command = command_line(Launch(python=str(python)), ["-I", "-c", "import sys; print(sys.prefix)"])
+    assert as_nobody(command, PATH="/usr/bin:/bin").stdout.strip() == str(built.path)
+    gone = command_line(Launch(python=str(shop.top / "none/current.env/bin/python")), ["-V"])
+    assert as_nobody(gone, PATH="/usr/bin:/bin").returncode
 
 
 @pytest.mark.parametrize("moment", ["Installing", "Compiling", "Trying"])
