@@ -31,10 +31,15 @@ class _Hub(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing either: a server that is ended goes in the middle of a sentence."""
+
+
 @contextmanager
 def stand_in() -> Iterator[str]:
     """The address of its API."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    server = _Server(("127.0.0.1", 0), _Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/hub/api"
