@@ -8,5 +8,6 @@ uv install --python /opt/skiva --link-mode=copy --no-deps --require-hashes -r /b
 for wheel in /build/wheel/*.whl; do
     [ ! -e "$wheel" ] || uv install --python /opt/skiva --link-mode=copy --no-deps --no-cache "$wheel"
 done
+rm -f /opt/skiva/.lock
 # Byte code that holds however the sources' times come out of a copy. Templates among them are no Python.
 /opt/skiva/bin/python -I -m compileall -qq -j 0 --invalidation-mode unchecked-hash /opt/skiva/lib || :

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support.images import build_images
 
 _ROOT = Path(__file__).parents[1]
 
@@ -236,6 +238,20 @@ def breakable_cluster() -> Iterator[Cluster]:
     directory = _new_dir("faults")
     try:
         yield start(directory)
+    finally:
+        remove(directory)
+
+
+@pytest.fixture(scope="session")
+def image_cluster() -> Iterator[Any]:
+    """A cluster with the images that it offers; building those takes a minute or two, once.
+
+    Its attributes are `cluster`, and `images` as in `tests/support/images.py`.
+    """
+    directory = _new_dir("images")
+    try:
+        images = build_images(directory)
+        yield SimpleNamespace(cluster=start(directory), images=images)
     finally:
         remove(directory)
 

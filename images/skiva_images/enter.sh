@@ -17,13 +17,13 @@ IFS=:
 # Put together on a directory that nothing is needed from; in here alone it looks different then.
 # shellcheck disable=SC2086 # one path each, by IFS
 used=$(realpath -m "$here" "$home" "$image" $binds)/
-for base in /boot /media /mnt /srv /opt ''; do
+for base in /media /srv /mnt /opt /boot ''; do
     case "
 $used" in *"
 $base"[/\
 ]*) ;; *) [ ! -d "$base" ] || break ;; esac
 done
-[ "$base" ] || die "All of /boot, /media, /mnt, /srv and /opt of $node are in use, where an image could be entered."
+[ "$base" ] || die "All of /media, /srv, /mnt, /opt and /boot of $node are in use; an image is entered on one of them."
 mount -t tmpfs -o mode=0755,size=64m,nosuid,nodev skiva "$base"
 mkdir -p "$base/image" "$base/upper/etc" "$base/work" "$base/root"
 if [ -d "$image" ]; then

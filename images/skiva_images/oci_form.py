@@ -195,6 +195,7 @@ def _take_out(
     log = target / "build.log"
     run([*buildah, "from", "--name=image", "--pull-never", "skiva-image"], log=log, what="Opening the image")
     mounted = Path(run([*buildah, "mount", "image"], log=log, what="Opening the image").strip())
+    shutil.rmtree(mounted / _SECRETS.lstrip("/"), ignore_errors=True)  # where they were mounted
     record = describe(
         mounted / PREFIX.lstrip("/"),
         name=definition.name,

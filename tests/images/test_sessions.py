@@ -1,0 +1,68 @@
+"""A person's session from each form of an environment, on the real Slurm, through the hub."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.hub import HubClient, HubRefused
+from tests.support.images import Images
+from tests.support.kernel import run_code
+
+_CELL = """
+import errno, glob, json, os, pathlib, sys
+def opened(path):
+    try:
+        os.close(os.open(path, os.O_RDWR))
+        return "opened"
+    except OSError as problem:
+        return errno.errorcode[problem.errno]
+pathlib.Path("~/made-in-a-cell").expanduser().write_text("by " + sys.executable)
+print(json.dumps({
+    "python": sys.executable,
+    "uid": os.getuid(),
+    "home": os.path.expanduser("~"),
+    "file": pathlib.Path("~/data.txt").expanduser().read_text(),
+    "cells": [opened(path) for path in sorted(glob.glob("%s/*/*"))],
+    "job": os.environ["SLURM_JOB_ID"],
+    "digest": os.environ.get("SKIVA_ENVIRONMENT_DIGEST", ""),
+}))
+"""
+_PYTHON = {
+    "base": "/venv/base/bin/python",
+    "base-oci": "/opt/skiva/bin/python",
+    "base-sif": "/opt/skiva/bin/python",
+}
+
+
+@pytest.fixture
+def hub(cluster: Any) -> Iterator[HubClient]:
+    """The hub's API, for administrators; researcher1 has no session afterwards."""
+    with HubClient(cluster.url, cluster.admin_token) as client:
+        yield client
+        with suppress(HubRefused):
+            client.stop_server("researcher1")
+        client.wait_stopped("researcher1", 60)
+
+
+@pytest.mark.parametrize("environment", sorted(_PYTHON))
+def test_a_session_runs_a_cell(
+    hub: HubClient, cluster: Any, images: Images, home: Path, environment: str
+) -> None:
+    """The server starts, a cell runs in its Python, its slice alone is open, the person's files are there."""
+    (home / "data.txt").write_text("mine")
+    (home / "data.txt").chmod(0o644)
+    choice = {"slice": "1g.10gb", "environment": environment, "hours": 1}
+    hub.start_server("researcher1", choice)
+    record = hub.wait_ready("researcher1", 120)["state"]["session"]
+    token = hub.user_token("researcher1")
+    told = json.loads(run_code(f"{cluster.url}/user/researcher1/", token, _CELL % (cluster.dir / "dev")))
+    assert told["python"].endswith(_PYTHON[environment])
+    assert (told["uid"], told["home"], told["file"]) == (home.stat().st_uid, str(home), "mine")
+    assert sorted(told["cells"]) == ["ENXIO"] + ["EPERM"] * 6
+    assert int(told["job"]) == int(record["job_id"])
+    assert (home / "made-in-a-cell").stat().st_uid == home.stat().st_uid
+    if environment != "base":
+        assert told["digest"] == images.record.digest
