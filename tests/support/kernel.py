@@ -11,12 +11,13 @@ from websockets.sync.client import ClientConnection, connect
 __all__ = ["run_code"]
 
 
-def run_code(url: str, token: str, code: str, *, seconds: float = 60.0) -> str:
+def run_code(url: str, token: str, code: str, *, kernel: str = "", seconds: float = 60.0) -> str:
     """What `code` prints in a new kernel, which is ended afterwards.
 
     Args:
         url: the server's address, e.g. `http://127.0.0.1:8000/user/alice/`.
         token: an API token of its owner.
+        kernel: the name of the kernel; by default the environment's.
 
     Raises:
         AssertionError: the code raised.
@@ -24,7 +25,8 @@ def run_code(url: str, token: str, code: str, *, seconds: float = 60.0) -> str:
     """
     headers = {"Authorization": f"token {token}"}
     with httpx.Client(base_url=url, headers=headers, timeout=seconds, trust_env=False) as server:
-        kernel = server.post("api/kernels", json={}).raise_for_status().json()["id"]
+        asked = {"name": kernel} if kernel else {}
+        kernel = server.post("api/kernels", json=asked).raise_for_status().json()["id"]
         place = urlsplit(url)
         address = f"ws://{place.netloc}{place.path}api/kernels/{kernel}/channels"
         try:

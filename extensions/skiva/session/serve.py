@@ -11,6 +11,7 @@ from typing import Any
 from skiva.session.busy import stay_awake_while_busy
 from skiva.session.entry_points import read_once
 from skiva.session.lean import lean_imports
+from skiva.session.operators import read_only_operators_settings
 from skiva.session.shell import put_own_programs_first, shell_command
 
 
@@ -18,6 +19,7 @@ def serve(listener: socket.socket, key: str) -> None:
     """Run JupyterHub's single-user server in this process until it is told to end."""
     # What a start makes stays for good: looking through it for garbage, again and again, finds none.
     gc.disable()
+    read_only_operators_settings()
     read_once()
     with lean_imports():
         import jupyterlab.labapp  # noqa: F401
