@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.support.images import Images
 
 from skiva_images.check import check
 from skiva_images.definition import load
@@ -31,7 +32,7 @@ def site() -> Path:
     return Path(os.environ["SKIVA_TEST_DIR"])
 
 
-def images(site: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def command(site: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `./skiva images …`."""
     command = [ROOT / "skiva", "images", *arguments, "--dir", site]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -39,11 +40,15 @@ def images(site: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
 
 @pytest.fixture(scope="module")
 def base(site: Path) -> Built:
-    """`base`, built for real; a second run of the tests finds it there."""
-    done = images(site, "build", "base")
+    """`base`, built for real; a second run of the tests finds it there, and earlier ones go."""
+    done = command(site, "build", "base")
     assert done.returncode == 0, done.stderr
-    built = Store(site / "images").current("base", "env")
+    store = Store(site / "images")
+    built = store.current("base", "env")
     assert built
+    for old in store.versions("base"):
+        if not old.current:
+            store.remove(old)
     assert done.stdout.strip() == str(built.path.with_name("current.env"))
     return built
 
@@ -56,6 +61,13 @@ def test_built_base_is_what_up_installs(site: Path, base: Built) -> None:
     assert own.versions["jupyterlab"] == base.record().versions["jupyterlab"]
 
 
+@pytest.mark.slurm
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root builds images")
+def test_every_form_has_the_same_digest(base: Built, images: Images) -> None:
+    """Installed here or in an image, with other scripts and byte code: it is one environment."""
+    assert base.record().digest == images.record.digest == images.sif.record().digest
+
+
 def test_built_base_passes_its_checks(base: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else can change it, every file is what was installed, a kernel runs a cell."""
     monkeypatch.setenv("SKIVA_DEFINITIONS", str(ROOT / "images"))
@@ -66,17 +78,17 @@ def test_command_lists_compares_and_checks(site: Path, base: Built, tmp_path: Pa
     """With the site file's environments beside the versions that they start."""
     file = tmp_path / "site.toml"
     file.write_text(f'[[environment]]\nid = "lab"\npython = "{base.path.parent}/current.env/bin/python"\n')
-    (row,) = json.loads(images(site, "list", "base", "--json", "--site", file).stdout)
+    (row,) = json.loads(command(site, "list", "base", "--json", "--site", file).stdout)
     assert row["used_by"] == ["lab"]
     assert row["digest"] == base.record().digest
-    table = images(site, "list", "--site", file).stdout
+    table = command(site, "list", "--site", file).stdout
     assert f"{base.version} *" in table
-    assert images(site, "diff", "base", site / "venv/base").stdout == "The same.\n"
-    refused = images(site, "remove", "base", base.version, "--site", file)
+    assert command(site, "diff", "base", site / "venv/base").stdout == "The same.\n"
+    refused = command(site, "remove", "base", base.version, "--site", file)
     assert refused.returncode == 1
     assert "the environment lab" in refused.stderr
     file.write_text('[[environment]]\nid = "gone"\npython = "/nowhere/bin/python"\n')
-    checked = images(site, "check", "base", "--no-smoke", "--site", file)
+    checked = command(site, "check", "base", "--no-smoke", "--site", file)
     assert checked.returncode == 1
     assert "'gone'" in checked.stdout
 
