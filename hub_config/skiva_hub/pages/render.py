@@ -56,12 +56,23 @@ def quick_hours(longest: float) -> tuple[float, ...]:
     return (*fitting[-(_QUICK_SHOWN - 1) :], longest) if longest else ()
 
 
+class _Names:
+    """Tells pages what to call an environment. No function: JupyterHub would call that for its value."""
+
+    def __init__(self, site: Site, records: Callable[[], Records]) -> None:
+        self._site = site
+        self._records = records
+
+    def of(self, environment: object) -> str:
+        return named(self._site, str(environment), self._records())
+
+
 def template_vars(site: Site, records: Callable[[], Records] = dict) -> dict[str, Any]:
     """For `JupyterHub.template_vars`: what every page says about the site and its environments."""
     return {
         "skiva_title": site.title,
         "skiva_notice": site.notice,
-        "skiva_environment": lambda environment: named(site, str(environment), records()),
+        "skiva_environments": _Names(site, records),
     }
 
 

@@ -79,7 +79,10 @@ def test_a_pending_page_names_the_environment_with_a_short_digest() -> None:
     assert named(site, "base", records) == f"Base ({records['base'].short_digest})"
     assert named(site, "pytorch", records) == "PyTorch"
     assert named(site, "gone", records) == "gone"
-    assert template_vars(site, lambda: records)["skiva_environment"]("pytorch") == "PyTorch"
+    told = template_vars(site, lambda: records)
+    assert told["skiva_environments"].of("pytorch") == "PyTorch"
+    # JupyterHub would call what can be called, with a user, for its value.
+    assert not any(map(callable, told.values()))
 
 
 def test_hostile_text_in_a_record_is_only_text() -> None:
