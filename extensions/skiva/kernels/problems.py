@@ -100,7 +100,7 @@ def _missing(name: str, python: Path, prefix: Path, kind: str, version: str) -> 
         )
         return Problem(sentence, f"skiva kernel remove {name}")
     if python.is_symlink():
-        sentence = f"{python} leads to {_end_of_links(python)}, which is not there on this node{_in_image()}."
+        sentence = f"{python} leads to {_end_of_links(python)}, which is not there {_here()}."
     else:
         sentence = f"{python} is gone."
     return Problem(sentence, relink(kind, prefix, version) if kind else f"skiva kernel remove {name}")
@@ -114,13 +114,13 @@ def _end_of_links(path: Path) -> Path:
     return path
 
 
-def _in_image() -> str:
-    """Words for a session whose files are those of an image."""
+def _here() -> str:
+    """Whose files a session sees: its node's, or those of its environment's image."""
     try:
         form = json.loads((Path(sys.prefix) / "image.json").read_text())["form"]
     except (OSError, ValueError, KeyError, TypeError):
-        return ""
-    return " inside the image of this session's environment" if form in {"oci", "sif"} else ""
+        form = ""
+    return "in the image of this session's environment" if form in {"oci", "sif"} else "on this node"
 
 
 def _forbidden(path: Path) -> Problem:
@@ -155,7 +155,7 @@ def _of_binary(python: Path, real: Path, cure: str) -> Problem | None:
         return Problem(f"{python} is a program for {machine}; this node is {here}. {anew}")
     loader = _loader(head, order)
     if loader and not Path(loader).exists():
-        return Problem(f"{python} needs {loader}, which is not there on this node{_in_image()}.", cure)
+        return Problem(f"{python} needs {loader}, which is not there {_here()}.", cure)
     return None
 
 

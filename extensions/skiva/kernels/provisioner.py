@@ -35,7 +35,7 @@ class SessionProvisioner(LocalProvisioner):
             KernelBroken: it cannot start.
         """
         if found := await self._look():
-            raise KernelBroken(found.folded(self._title))
+            raise self._broken(found.folded(self._title))
         kernel = await asyncio.to_thread(self._kernel)
         prepared: dict[str, Any] = await super().pre_launch(**kwargs)
         prepared["env"] |= variables(kernel)
@@ -54,9 +54,19 @@ class SessionProvisioner(LocalProvisioner):
                     cmd, **{**kwargs, "stdout": output, "stderr": output}
                 )
             except OSError as error:
-                raise KernelBroken(f"{self._title} cannot start: {error.strerror} ({cmd[0]}).") from None
+                said = f"{self._title} cannot start: {error.strerror} ({cmd[0]})."
+                raise self._broken(said) from None
         await self._until_listening(connection)
         return connection
+
+    def _broken(self, words: str) -> KernelBroken:
+        """What to raise when nothing of the start is left; at its end a server waits for all it knows."""
+        manager: Any = self.parent
+        kernels = getattr(manager, "parent", None)
+        getattr(kernels, "_pending_kernels", {}).pop(self.kernel_id, None)
+        with contextlib.suppress(Exception):
+            manager.cleanup_connection_file()
+        return KernelBroken(words)
 
     @property
     def _title(self) -> str:
@@ -93,7 +103,7 @@ class SessionProvisioner(LocalProvisioner):
         while time.monotonic() < end and not _listens(connection):
             if await self.poll() is not None:
                 status = await self.wait()
-                raise KernelBroken(await self._last_words(status))
+                raise self._broken(await self._last_words(status))
             await asyncio.sleep(0.05)
 
     async def _last_words(self, status: int | None) -> str:
