@@ -48,7 +48,10 @@ def _weak(environment: Environment, owners: Collection[int], *, for_all: bool) -
         return
     yield from weaknesses(environment.image, owners, for_all=for_all, runs=False)
     if environment.image.is_dir():
-        yield from changeable(environment.image.resolve(), owners)
+        rootfs = environment.image.resolve()
+        # Elsewhere in it there are things that a system's accounts own, which nothing of a session runs.
+        for tree in (environment.python.parent.parent, Path("/usr")):
+            yield from changeable(rootfs / tree.relative_to("/"), owners)
 
 
 def _whole(environment: Environment, place: Path) -> Finding:

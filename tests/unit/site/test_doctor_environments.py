@@ -98,10 +98,15 @@ def test_an_image_is_a_file_that_all_can_read_or_a_tree_that_none_can_change(tmp
     assert (good.level, "0123456789ab" in good.sentence) == (Level.OK, True)
     single.chmod(0o666)
     assert f"{single} can be changed by everybody" in judged(image_site(single)).sentence
-    tree.mkdir()
-    (tree / "sh").touch()
-    (tree / "sh").chmod(0o777)
-    assert f"{tree}/sh can be changed by others" in judged(image_site(tree)).sentence
+    for name in ("dev/null", "usr/bin/sh", "opt/skiva/lib/module.py"):
+        (tree / name).parent.mkdir(parents=True)
+        (tree / name).touch(mode=0o755)
+    (tree / "dev/null").chmod(0o666)
+    assert judged(image_site(tree)).level is Level.OK
+    for name in ("usr/bin/sh", "opt/skiva/lib/module.py"):
+        (tree / name).chmod(0o777)
+        assert f"{tree}/{name} can be changed by others" in judged(image_site(tree)).sentence
+        (tree / name).chmod(0o755)
     absent = judged(image_site(tmp_path / "none.sif"))
     assert absent.level is Level.WARNING
     assert "Correct image" in absent.cure
