@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from tests.support.own_environments import make
 from tests.support.own_lab import skiva
 
@@ -140,6 +141,29 @@ async def test_one_that_ends_at_its_start_says_its_last_lines(breakable: Path) -
     with pytest.raises(KernelBroken, match=r"(?s)exit status 1.*ImportError: libzmq.so.5: no such file"):
         async with started("mine"):
             pass
+
+
+async def test_a_failed_start_leaves_nothing_that_the_servers_end_waits_for(breakable: Path) -> None:
+    """A server with failed starts behind it ends its kernels like any other."""
+    (breakable / "bin/python").unlink()
+    manager = AsyncMultiKernelManager(kernel_spec_manager=SessionKernelSpecs())
+    with pytest.raises(KernelBroken):
+        await manager.start_kernel(kernel_name="mine")
+    await asyncio.wait_for(manager.shutdown_all(now=True), 10)
+    assert manager.list_kernel_ids() == []
+
+
+async def test_a_kernel_that_broke_is_restarted_when_it_is_mended(breakable: Path) -> None:
+    """A restart says what is wrong as a start does, and the next one works."""
+    python = breakable / "bin/python"
+    async with started("mine") as client:
+        away = python.rename(python.with_name("away"))
+        with pytest.raises(KernelBroken, match="is gone"):
+            await client.parent.restart_kernel(now=True)
+        away.rename(python)
+        await client.parent.restart_kernel(now=True)
+        await client.wait_for_ready(timeout=60)
+        assert (await printed(client, "print(6 * 7)")).strip() == "42"
 
 
 def test_the_environments_kernels_go_first(breakable: Path, home: Path) -> None:
