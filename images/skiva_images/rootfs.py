@@ -112,6 +112,8 @@ def command(target: Path, mirrors: Iterable[str], settings: Path, passwords: Ite
     left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT]
     copies = [f"--setup-hook=copy-in {path} /etc/apt/" for path in passwords]
     away = "etc/apt/sources.list* etc/apt/auth.conf* etc/apt/apt.conf.d/99* etc/dpkg/dpkg.cfg.d/99*"
+    # Munge made a key for itself, which is of no use on a cluster and looks as if it were.
+    key = "etc/munge/munge.key"
     empty = "var/log/* var/cache/* var/lib/apt/lists/* etc/hostname etc/resolv.conf etc/machine-id"
     return [
         "mmdebstrap",
@@ -126,7 +128,7 @@ def command(target: Path, mirrors: Iterable[str], settings: Path, passwords: Ite
         f"--include={','.join(PACKAGES)}",
         # Byte code that holds however the sources' times come out of a copy.
         f'--customize-hook=chroot "$1" {_COMPILE} || :',
-        f'--customize-hook=cd "$1" && rm -rf {away} {empty}',
+        f'--customize-hook=cd "$1" && rm -rf {away} {empty} {key}',
         SUITE,
         str(target),
         *mirrors,
