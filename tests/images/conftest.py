@@ -60,7 +60,7 @@ def hostile(images: Images, cluster: Any) -> Iterator[dict[str, Path]]:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
+def home(cluster: Any) -> Iterator[Path]:
     """researcher1's home; what a test makes in it goes."""
     path = Path(pwd.getpwnam("researcher1").pw_dir)
     before = set(path.iterdir())
