@@ -178,11 +178,19 @@ def running(home: Path, port: int, wait_for: Callable[..., Any]) -> Iterator[Lab
                 wait_for(lambda: _answers(lab_url), seconds=90, what="JupyterLab")
                 yield lab
             finally:
-                process.terminate()
+                _end(process)
     finally:
         hub.shutdown()
         serving.join()
         hub.server_close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:  # a request that was cut off may keep a thread of it waiting
+        process.kill()
 
 
 def _answers(url: str) -> bool:

@@ -155,3 +155,22 @@ async def test_a_request_with_other_options_goes_through_jupyterhubs_own_client(
     assert type(answer).__module__.startswith("aiohttp")
     assert (await answer.json())["path"] == "/x?a=b"
     await hub_requests.JupyterHubHTTPClient.instance().close()
+
+
+_LEAVING = """
+import atexit, pathlib, sys, threading
+from skiva.session.launch import leave
+
+threading.Thread(target=threading.Event().wait).start()
+atexit.register(lambda: pathlib.Path(sys.argv[1]).write_text("tidied up"))
+print("last words")
+leave()
+"""
+
+
+def test_a_session_ends_although_a_thread_of_it_waits_for_ever(tmp_path: Path) -> None:
+    """What is to be tidied up is, what was said is in the log, and the job is over."""
+    command = [sys.executable, "-c", _LEAVING, str(tmp_path / "note")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "last words\n"), done.stderr
+    assert (tmp_path / "note").read_text() == "tidied up"
