@@ -62,6 +62,14 @@ def test_finished_work_becomes_a_version(tmp_path: Path, form: Form) -> None:
     assert left == {".lock"}
 
 
+def test_same_content_in_the_same_second_is_one_version(tmp_path: Path) -> None:
+    """Whoever is quicker than the clock gets what is there."""
+    store = Store(tmp_path)
+    assert keep(store, record("a")) == keep(store, record("a"))
+    assert len(store.versions()) == 1
+    assert not list(tmp_path.glob("tiny/.new-*"))
+
+
 def test_unfinished_work_is_never_seen(tmp_path: Path) -> None:
     """What dies in the middle is no version, and the next one clears it away."""
     store = Store(tmp_path)
