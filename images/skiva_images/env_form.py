@@ -56,7 +56,7 @@ def _build(definition: Definition, store: Store, plan: Plan, say: Say) -> tuple[
             label=definition.label,
             form="env",
             python_version=plan.python_version,
-            hashes=plan.hashes,
+            hashes=plan.locks.hashes,
             recipe=plan.recipe,
         )
         final = prefix.with_name(f"{version_name(record)}.env")
@@ -85,16 +85,16 @@ def _install(prefix: Path, plan: Plan, say: Say) -> None:
     uv("venv", "--no-project", "--relocatable", "--clear", "--python", plan.python, str(prefix))
     # Copied, because what shares its bytes with a cache is changed by whoever may write to the cache.
     into = ("--python", str(prefix), "--link-mode", "copy")
-    lock = prefix.with_name(f"{prefix.name}.lock")
+    locks, lock = plan.locks, prefix.with_name(f"{prefix.name}.lock")
     try:
-        lock.write_text(plan.lock)
-        count = sum(1 for _ in blocks(plan.lock))
+        lock.write_text(locks.main)
+        count = sum(1 for _ in blocks(locks.main))
         with step(say, f"Installing {count} packages"):
             uv("pip", "sync", *into, "--require-hashes", "--allow-empty-requirements", str(lock))
-        if plan.extra:
-            lock.write_text(plan.extra)
-            with step(say, f"Installing {', '.join(plan.hashes)} for CPUs"):
-                uv("pip", "install", *into, "--no-deps", "--require-hashes", *plan.source, "-r", str(lock))
+        if locks.extra:
+            lock.write_text(locks.extra)
+            with step(say, f"Installing {', '.join(locks.hashes)} for CPUs"):
+                uv("pip", "install", *into, "--no-deps", "--require-hashes", *locks.source, "-r", str(lock))
     finally:
         lock.unlink(missing_ok=True)
     if plan.skiva:
@@ -118,7 +118,7 @@ def compile_byte_code(prefix: Path, final: Path) -> None:
 
 
 def _finish(prefix: Path, final: Path, record: ImageRecord, plan: Plan) -> ImageRecord:
-    (prefix / "requirements.txt").write_text(plan.lock + plan.extra)
+    (prefix / "requirements.txt").write_text(plan.locks.main + plan.locks.extra)
     size = disk_use(prefix)
     record = record.model_copy(update={"python": str(final / "bin" / "python"), "size": size})
     (prefix / FILE).write_text(record.text())

@@ -12,9 +12,9 @@ from skiva_images.env_form import build_env
 from skiva_images.launch import Launch, command_line
 from skiva_images.locks import sha256_of
 from skiva_images.oci_form import build_oci, recipe_files
-from skiva_images.plan import Options, find_wheel
+from skiva_images.plan import Locks, Options, find_wheel, settle_locks
 from skiva_images.record import Form, ImageRecord
-from skiva_images.rootfs import PACKAGES, SUITE
+from skiva_images.rootfs import PACKAGES, PYTHON_VERSION, SUITE
 from skiva_images.rootfs import BuildError as ImageError
 from skiva_images.say import Say, human_size, step
 from skiva_images.sif_form import build_sif
@@ -59,17 +59,16 @@ def _guarded(
 
 
 def _build_oci(definition: Definition, store: Store, options: Options, say: Say) -> tuple[Built, bool]:
-    wheel = _wheel(definition, options)
-    recipe = _recipe(definition, wheel)
-    with store.locked(definition.name, lambda: say("Another build runs; waiting for it.")):
+    wheel, uv = _wheel(definition, options), find_uv(options.uv)
+    with store.locked(definition.name, lambda: say("Another build runs; waiting for it.")) as folder:
+        locks = settle_locks(definition, uv, ("--python-version", PYTHON_VERSION), folder, options, say)
+        recipe = _recipe(definition, locks, wheel)
         if not options.force and (found := _there(definition, "oci", store, recipe, say)):
             return found, False
         with store.work(definition.name, "oci") as place:
             place.rmdir()  # the builder makes it
             cache = store.root / ".cache"
-            record = build_oci(
-                definition, wheel, place, say, uv=Path(find_uv(options.uv)), cache=cache, recipe=recipe
-            )
+            record = build_oci(definition, locks, wheel, place, say, uv=Path(uv), cache=cache, recipe=recipe)
             _try(definition, record, place / "rootfs", say)
             return _keep(store, place, record, say)
 
@@ -97,10 +96,11 @@ def _wheel(definition: Definition, options: Options) -> Path | None:
     return wheel
 
 
-def _recipe(definition: Definition, wheel: Path | None) -> str:
+def _recipe(definition: Definition, locks: Locks, wheel: Path | None) -> str:
     """A hash over all that goes into an image, known before it is built, but for Debian's own changes."""
-    found = hashlib.sha256(" ".join([definition.name, SUITE, *PACKAGES]).encode())
-    own = [definition.folder / "image.toml", definition.lock, definition.smoke, *recipe_files()]
+    said = [definition.name, SUITE, *PACKAGES, locks.main, locks.extra]
+    found = hashlib.sha256(" ".join(said).encode())
+    own = [definition.folder / "image.toml", definition.smoke, *recipe_files()]
     for file in [*own, *([wheel] if wheel else [])]:
         found.update(bytes.fromhex(sha256_of(file)))
     return found.hexdigest()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from skiva_images.definition import Definition
 from skiva_images.describe import describe
+from skiva_images.locks import pinned
+from skiva_images.plan import Locks
 from skiva_images.record import FILE, ImageRecord
 from skiva_images.rootfs import BuildError, Say, base_tar, missing_tools, run
 
@@ -30,10 +32,12 @@ _NOT_FOR_THE_BUILD = (
     "UV_SYSTEM_PYTHON",
 )
 _SECRETS = "/run/build"
+_ARCHIVES = f"{_SECRETS}/archives"
 
 
 def build_oci(
     definition: Definition,
+    locks: Locks,
     wheel: Path | None,
     target: Path,
     say: Say,
@@ -45,6 +49,7 @@ def build_oci(
     """Build `definition` into the new folder `target`: `image.tar`, `rootfs/` and `image.json`.
 
     Args:
+        locks: what is installed.
         wheel: Skiva's; none where the definition does without.
         uv: the program.
         cache: a folder for what the next build can use again.
@@ -63,8 +68,9 @@ def build_oci(
         run([*buildah, "from", "--name=base", "scratch"], log=log, what="Beginning the base")
         run([*buildah, "add", "base", str(base), "/"], log=log, what="Unpacking the base")
         run([*buildah, "commit", "--quiet", "--rm", "base", "skiva-base"], log=log, what="Keeping the base")
-        say(f"{_pins(definition.lock)} packages by the lock of {definition.name}, into {PREFIX}.")
-        context = _context(definition, wheel, uv, target / "context")
+        count = len(pinned(locks.main + locks.extra))
+        say(f"{count} packages by the lock of {definition.name}, into {PREFIX}.")
+        context = _context(definition, locks, wheel, uv, target / "context")
         downloads = run([str(uv), "cache", "dir"], log=log, what="Finding uv's cache").strip()
         Path(downloads).mkdir(parents=True, exist_ok=True)
         argv = [
@@ -72,11 +78,12 @@ def build_oci(
             "bud",
             *_options(definition, context),
             f"--volume={downloads}:{_SECRETS}/cache",
+            *(f"--volume={folder}:{_ARCHIVES}:ro" for folder in _local_archives(locks)),
             str(context),
         ]
         run(argv, log=log, what=f"Installing {definition.name}")
         shutil.rmtree(context)
-        return _take_out(buildah, definition, target, recipe, say)
+        return _take_out(buildah, definition, locks, target, recipe, say)
 
 
 def recipe_files() -> list[Path]:
@@ -93,10 +100,14 @@ def _file(name: str) -> Path:
     raise BuildError(f"The file {name} of Skiva's images is not installed here.")
 
 
-def _pins(lock: Path) -> int:
-    return sum(
-        1 for line in lock.read_text().splitlines() if "==" in line and not line.startswith((" ", "#"))
-    )
+def _local_archives(locks: Locks) -> list[str]:
+    """The directory that the second lock's archives are in, where it is not an index."""
+    return [text for text in locks.source if text.startswith("/")]
+
+
+def _source_inside(locks: Locks) -> list[str]:
+    local = _local_archives(locks)
+    return [_ARCHIVES if text in local else text for text in locks.source]
 
 
 @contextmanager
@@ -113,14 +124,16 @@ def _storage(target: Path) -> Iterator[list[str]]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _context(definition: Definition, wheel: Path | None, uv: Path, context: Path) -> Path:
+def _context(definition: Definition, locks: Locks, wheel: Path | None, uv: Path, context: Path) -> Path:
     """The folder that the build sees."""
     build, secrets = context / "build", context / "secrets"
     for folder in (build / "definition", build / "wheel", secrets):
         folder.mkdir(parents=True)
     for file in recipe_files():
         shutil.copy(file, build if file.name == "install.sh" else context)
-    shutil.copy(definition.lock, build / "definition")
+    (build / "definition" / "requirements.txt").write_text(locks.main)
+    (build / "definition" / "extra.txt").write_text(locks.extra)
+    (build / "definition" / "source").write_text("\n".join(_source_inside(locks)))
     if wheel is not None and definition.label.skiva:
         shutil.copy(wheel, build / "wheel")
     shutil.copy(uv, build / "uv")
@@ -189,7 +202,7 @@ def _options(definition: Definition, context: Path) -> list[str]:
 
 
 def _take_out(
-    buildah: Sequence[str], definition: Definition, target: Path, recipe: str, say: Say
+    buildah: Sequence[str], definition: Definition, locks: Locks, target: Path, recipe: str, say: Say
 ) -> ImageRecord:
     """From buildah's storage into `target`, with the record."""
     log = target / "build.log"
@@ -202,6 +215,7 @@ def _take_out(
         label=definition.label,
         form="oci",
         python=f"{PREFIX}/bin/python",
+        hashes=locks.hashes,
         recipe=recipe,
         root=mounted,
     )

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from skiva_images.say import Say
 from skiva_images.smoke import unprivileged
 from skiva_images.uv import BuildError, find_uv, run_uv
 
-__all__ = ["Accelerator", "Options", "Plan", "find_wheel", "has_gpu", "make_plan"]
+__all__ = ["Accelerator", "Locks", "Options", "Plan", "find_wheel", "has_gpu", "make_plan", "settle_locks"]
 
 Accelerator = Literal["auto", "cuda", "cpu"]
 _STATUS = """
@@ -45,6 +46,20 @@ class Options(BaseModel):
     """Build even what is there already."""
 
 
+class Locks(BaseModel):
+    """What is installed, as text for uv."""
+
+    model_config = ConfigDict(frozen=True)
+
+    main: str
+    extra: str = ""
+    """A second lock: packages whose archives come from elsewhere."""
+    hashes: dict[str, str] = Field(default_factory=dict)
+    """The hashes of the second lock's archives, by name."""
+    source: tuple[str, ...] = ()
+    """uv's options for the second lock."""
+
+
 class Plan(BaseModel):
     """All that goes into a build."""
 
@@ -53,12 +68,7 @@ class Plan(BaseModel):
     uv: str
     python: str
     python_version: str
-    lock: str
-    extra: str = ""
-    """A second lock: packages whose archives come from elsewhere."""
-    hashes: dict[str, str] = Field(default_factory=dict)
-    source: tuple[str, ...] = ()
-    """uv's options for the second lock."""
+    locks: Locks
     skiva: str | None
     """Skiva's wheel, or `skiva==…`."""
     recipe: str
@@ -69,25 +79,34 @@ def make_plan(definition: Definition, folder: Path, options: Options, say: Say) 
     uv = find_uv(options.uv)
     python, facts = _python(uv, options.python, folder, say)
     skiva = find_wheel(options.wheel) if definition.label.skiva else None
-    lock, extra, hashes, source = definition.lock.read_text(), "", dict[str, str](), tuple[str, ...]()
-    if cpu := _for_cpu(definition, options, say):
-        source = _source(options.cpu_wheels)
-        extra, hashes = _cpu_lock(only(lock, cpu.replace), uv, python, source, say, folder)
-        lock = without(lock, [*cpu.omit, *cpu.replace])
-    parts = [definition.name, facts, python, lock, extra, _identity(skiva)]
+    locks = settle_locks(definition, uv, ("--python", python), folder, options, say)
+    parts = [definition.name, facts, python, locks.main, locks.extra, _identity(skiva)]
     parts += [file.read_text() for file in (definition.folder / "image.toml", definition.smoke)]
     recipe = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return Plan(
         uv=uv,
         python=python,
         python_version=facts[0],
-        lock=lock,
-        extra=extra,
-        hashes=hashes,
-        source=source,
+        locks=locks,
         skiva=skiva,
         recipe=recipe,
     )
+
+
+def settle_locks(
+    definition: Definition, uv: str, target: Sequence[str], folder: Path, options: Options, say: Say
+) -> Locks:
+    """The definition's lock, with the archives for CPUs where they are wanted.
+
+    `target` is uv's options for the Python that they are for. Raises `BuildError`.
+    """
+    lock = definition.lock.read_text()
+    cpu = _for_cpu(definition, options, say)
+    if cpu is None:
+        return Locks(main=lock)
+    source = _source(options.cpu_wheels)
+    extra, hashes = _cpu_lock(only(lock, cpu.replace), uv, target, source, say, folder)
+    return Locks(main=without(lock, [*cpu.omit, *cpu.replace]), extra=extra, hashes=hashes, source=source)
 
 
 def _python(uv: str, chosen: str | None, folder: Path, say: Say) -> tuple[str, list[str]]:
@@ -162,18 +181,18 @@ def _source(cpu_wheels: str | None) -> tuple[str, ...]:
         return ("--torch-backend", "cpu")
     if "://" in cpu_wheels and not cpu_wheels.startswith("file://"):
         return ("--default-index", cpu_wheels)
-    return ("--no-index", "--find-links", cpu_wheels)
+    return ("--no-index", "--find-links", os.path.abspath(cpu_wheels.removeprefix("file://")))  # noqa: PTH100
 
 
 def _cpu_lock(
-    locked: str, uv: str, python: str, source: tuple[str, ...], say: Say, folder: Path
+    locked: str, uv: str, target: Sequence[str], source: tuple[str, ...], say: Say, folder: Path
 ) -> tuple[str, dict[str, str]]:
     """A lock, and hashes by name, of archives for CPUs: the locked version, or else the newest there is."""
     exact = pinned(locked)
     for wanted in (exact, [line.partition("==")[0] for line in exact]):
         asked = folder / f".asked-{os.getpid()}"
         asked.write_text("\n".join(wanted) + "\n")
-        command = ["pip", "compile", "--quiet", "--no-deps", "--python", python, "--format", "pylock.toml"]
+        command = ["pip", "compile", "--quiet", "--no-deps", *target, "--format", "pylock.toml"]
         try:
             answer = run_uv(uv, [*command, *source, str(asked)], say=say, folder=folder)
         except BuildError as error:

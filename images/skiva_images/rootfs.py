@@ -14,9 +14,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["PACKAGES", "SUITE", "BuildError", "Say", "base_tar", "command", "missing_tools", "run", "sources"]
+__all__ = [
+    "PACKAGES",
+    "PYTHON_VERSION",
+    "SUITE",
+    "BuildError",
+    "Say",
+    "base_tar",
+    "command",
+    "missing_tools",
+    "run",
+    "sources",
+]
 
 SUITE = "bookworm"
+PYTHON_VERSION = "3.11"
+"""Of the suite's python3."""
 PACKAGES = (
     "bash",  # JupyterLab's terminal
     "ca-certificates",  # git and pip speak https
@@ -43,7 +56,9 @@ _NETWORK = (
     "Acquire::Check-",
     "Acquire::By-Hash",
 )
-_COMPILE = "python3 -I -m compileall -f -qq --invalidation-mode unchecked-hash /usr/lib/python3.11"
+_COMPILE = (
+    f"python3 -I -m compileall -f -qq --invalidation-mode unchecked-hash /usr/lib/python{PYTHON_VERSION}"
+)
 _KEPT_SECONDS = 7 * 86400
 _FORMAT = "$(ORIGIN)\t$(CODENAME)\t$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(CREATED_BY)\t$(SIGNED_BY)"
 

@@ -88,7 +88,9 @@ def run_uv(uv: str, arguments: Sequence[str], *, say: Say, folder: Path, places:
 
     Raises `BuildError` with one sentence where it fails; `places` are what a full disk is told with.
     """
-    command = [uv, *arguments]
+    # A build that is killed takes uv with it, which would go on writing where the next build clears up.
+    mortal = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+    command = [*mortal, uv, *arguments]
     try:
         process = subprocess.Popen(
             command,

@@ -13,11 +13,16 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from tests.support import tiny_images
 from tests.support.images import MARKERS, Images
 from tests.support.kernel import run_code
 from tests.support.waiting import wait_until
 
 from skiva_images.check import check
+from skiva_images.definition import find
+from skiva_images.forms import build
+from skiva_images.plan import Options
+from skiva_images.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +210,21 @@ def test_any_command_runs_as_whoever_owns_the_folder(podman: list[str], home: Pa
         assert done.stdout == f"{uid} skiva /home/skiva\n", done.stderr
     done = subprocess.run([*argv, "--user=4711", *command], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("4711 skiva /tmp/"), done.stderr
+
+
+def test_an_image_for_cpus_takes_its_archives_from_elsewhere(images: Images, tmp_path: Path) -> None:
+    """As in an env: CUDA's packages stay away, and the record has the hash of what was installed instead."""
+    label = 'title = "Tiny"\nshown = ["heavy"]\nskiva = false\ngpu = "helps"\n'
+    label += '[cpu]\nreplace = ["heavy"]\nomit = ["cuda-*"]\nneeds = "Cores."\n'
+    made = (("heavy", "2.0"), ("cuda_runtime", "13.0"))
+    wheels = [tiny_images.wheel(tmp_path / "cuda", *one) for one in made]
+    tiny_images.wheel(tmp_path / "cpu", "heavy", "2.0+cpu")
+    lock, smoke = "".join(map(tiny_images.lock_line, wheels)), "import heavy\n"
+    tiny_images.definition(tmp_path / "definitions/heavy", lock, label=label, smoke=smoke)
+    uv = str(Path(os.environ["SKIVA_TEST_DIR"]) / "venv/boot/bin/uv")
+    options = Options(uv=uv, accelerator="cpu", cpu_wheels=str(tmp_path / "cpu"))
+    store = Store(images.oci.path.parents[1])  # with the base that is there
+    built, _ = build(find("heavy", [tmp_path / "definitions"]), "oci", store, options, lambda _: None)
+    record = built.record()
+    assert (record.packages, record.needs) == ({"heavy": "2.0+cpu"}, "Cores.")
+    assert set(record.hashes) == {"heavy"}
