@@ -88,9 +88,7 @@ def run_uv(uv: str, arguments: Sequence[str], *, say: Say, folder: Path, places:
 
     Raises `BuildError` with one sentence where it fails; `places` are what a full disk is told with.
     """
-    # A build that is killed takes uv with it, which would go on writing where the next build clears up.
-    mortal = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-    command = [*mortal, uv, *arguments]
+    command = [*_dies_with(os.getpid()), uv, *arguments]
     try:
         process = subprocess.Popen(
             command,
@@ -119,6 +117,15 @@ def run_uv(uv: str, arguments: Sequence[str], *, say: Say, folder: Path, places:
     if process.returncode:
         raise BuildError(explain(text, places))
     return text
+
+
+def _dies_with(parent: int) -> list[str]:
+    """What a command begins with, so that it does not go on writing where the next build clears up."""
+    if not shutil.which("setpriv"):
+        return []
+    # The parent may die before the signal of its death is asked for.
+    unless_orphaned = '[ "$PPID" = "$1" ] && shift && exec "$@"'
+    return ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", unless_orphaned, "uv", str(parent)]
 
 
 def explain(text: str, places: Iterable[Path] = ()) -> str:
