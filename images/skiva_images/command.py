@@ -11,13 +11,13 @@ from typing import get_args
 from skiva_images.check import check
 from skiva_images.definition import DefinitionError, find
 from skiva_images.diff import difference, record_of, table
+from skiva_images.errors import BuildError
 from skiva_images.forms import build
 from skiva_images.plan import Accelerator, Options
 from skiva_images.record import Form
 from skiva_images.say import human_size, to_terminal
 from skiva_images.store import Built, Store, StoreError
 from skiva_images.uses import Use, processes, site_uses, uses_of
-from skiva_images.uv import BuildError
 
 __all__ = ["default_store", "main"]
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from skiva_images.definition import Definition
 from skiva_images.describe import describe, disk_use
+from skiva_images.errors import BuildError
 from skiva_images.locks import blocks
 from skiva_images.plan import Options, Plan, make_plan
 from skiva_images.record import FILE, ImageRecord
 from skiva_images.say import Say, human_size, step
 from skiva_images.smoke import SmokeError, run_smoke
 from skiva_images.store import Built, Store, make_read_only, version_name
-from skiva_images.uv import BuildError, run_uv
+from skiva_images.uv import run_uv
 
 __all__ = ["build_env", "compile_byte_code"]
 

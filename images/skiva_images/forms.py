@@ -9,18 +9,18 @@ from pathlib import Path
 
 from skiva_images.definition import Definition
 from skiva_images.env_form import build_env
+from skiva_images.errors import BuildError
 from skiva_images.launch import Launch, command_line
 from skiva_images.locks import sha256_of
 from skiva_images.oci_form import build_oci, recipe_files
 from skiva_images.plan import Locks, Options, find_wheel, settle_locks
 from skiva_images.record import Form, ImageRecord
 from skiva_images.rootfs import PACKAGES, PYTHON_VERSION, SUITE
-from skiva_images.rootfs import BuildError as ImageError
 from skiva_images.say import Say, human_size, step
 from skiva_images.sif_form import build_sif
 from skiva_images.smoke import SmokeError, run_smoke, unprivileged
 from skiva_images.store import Built, Store
-from skiva_images.uv import BuildError, find_uv
+from skiva_images.uv import find_uv
 
 __all__ = ["build"]
 
@@ -48,8 +48,6 @@ def _guarded(
     before = os.umask(0o022)
     try:
         return make(definition, store, options, say)
-    except ImageError as error:
-        raise BuildError(str(error)) from error
     except OSError as error:
         raise BuildError(
             f"{error.filename or store.root}: {error.strerror}; see that there is room."

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from skiva_images.definition import Definition
 from skiva_images.describe import describe
+from skiva_images.errors import BuildError
 from skiva_images.locks import pinned
 from skiva_images.plan import Locks
 from skiva_images.record import FILE, ImageRecord
-from skiva_images.rootfs import BuildError, Say, base_tar, missing_tools, run
+from skiva_images.rootfs import Say, base_tar, missing_tools, run
 
 __all__ = ["PREFIX", "build_oci", "recipe_files"]
 

@@ -14,10 +14,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from skiva_images.definition import Cpu, Definition
+from skiva_images.errors import BuildError
 from skiva_images.locks import only, pinned, sha256_of, with_hashes, without
 from skiva_images.say import Say
 from skiva_images.smoke import unprivileged
-from skiva_images.uv import BuildError, find_uv, run_uv
+from skiva_images.uv import find_uv, run_uv
 
 __all__ = ["Accelerator", "Locks", "Options", "Plan", "find_wheel", "has_gpu", "make_plan", "settle_locks"]
 

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from skiva_images.errors import BuildError
+
 __all__ = [
     "PACKAGES",
     "PYTHON_VERSION",
@@ -61,10 +63,6 @@ _COMPILE = (
 )
 _KEPT_SECONDS = 7 * 86400
 _FORMAT = "$(ORIGIN)\t$(CODENAME)\t$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(CREATED_BY)\t$(SIGNED_BY)"
-
-
-class BuildError(Exception):
-    """An image cannot be built; the text is one sentence that says why and what to do."""
 
 
 def missing_tools(tools: Mapping[str, str]) -> None:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from skiva_images.describe import now
+from skiva_images.errors import BuildError
 from skiva_images.fuse import open_fuse
 from skiva_images.record import FILE, ImageRecord, load_record
-from skiva_images.rootfs import BuildError, Say, missing_tools, run
+from skiva_images.rootfs import Say, missing_tools, run
 
 __all__ = ["build_sif"]
 

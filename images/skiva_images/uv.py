@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from skiva_images.errors import BuildError
 from skiva_images.say import Say
 
-__all__ = ["BuildError", "explain", "find_uv", "run_uv"]
+__all__ = ["explain", "find_uv", "run_uv"]
 
 _DROPPED = ("PYTHON", "VIRTUAL_ENV", "CONDA_", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "UV_PROJECT")
 _PROGRESS = re.compile(r"(Downloading|Building|Built|Prepared|Installed) .*")
@@ -48,10 +49,6 @@ _CAUSES = {
         "A file cannot be written while installing {package}; see who may write to {places}."
     ),
 }
-
-
-class BuildError(Exception):
-    """A build cannot go on; the text says why and what to do."""
 
 
 def find_uv(chosen: str | None = None) -> str:

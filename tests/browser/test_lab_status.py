@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
+from tests.support.own_lab import answers
 
 from skiva.server import SessionFacts, write_facts
 
@@ -175,7 +175,7 @@ def running(home: Path, port: int, wait_for: Callable[..., Any]) -> Iterator[Lab
             lab = Lab(home, lab_url, process)
             lab.ends_in(3600)
             try:
-                wait_for(lambda: _answers(lab_url), seconds=90, what="JupyterLab")
+                wait_for(lambda: answers(lab_url), seconds=90, what="JupyterLab")
                 yield lab
             finally:
                 _end(process)
@@ -191,24 +191,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait(20)
     except subprocess.TimeoutExpired:  # a request that was cut off may keep a thread of it waiting
         process.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(f"{url}api", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
-    expect.set_options(timeout=30_000)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium")
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

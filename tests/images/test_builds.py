@@ -22,11 +22,11 @@ from tests.support import tiny_images
 from skiva_images.check import check
 from skiva_images.definition import load
 from skiva_images.env_form import build_env
+from skiva_images.errors import BuildError
 from skiva_images.launch import Launch, command_line
 from skiva_images.locks import sha256_of
 from skiva_images.plan import Options
 from skiva_images.store import Built, Store
-from skiva_images.uv import BuildError
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 CPU = tiny_images.LABEL + 'gpu = "helps"\n[cpu]\nreplace = ["heavy"]\nomit = ["cuda-*"]\nneeds = "Cores."\n'

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from tests.support.own_environments import uv, uv_cache
 
-__all__ = ["OwnLab", "labextension", "own_lab", "skiva"]
+__all__ = ["OwnLab", "answers", "labextension", "own_lab", "skiva"]
 
 _ROOT = Path(__file__).parents[2]
 
@@ -99,13 +99,14 @@ def own_lab(home: Path, port: int, wait_for: Callable[..., Any], *options: str) 
         ) as process,
     ):
         try:
-            wait_for(lambda: _answers(url), seconds=90, what="JupyterLab")
+            wait_for(lambda: answers(url), seconds=90, what="JupyterLab")
             yield OwnLab(home, url)
         finally:
             process.terminate()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a JupyterLab is there."""
     try:
         with urlopen(f"{url}api", timeout=2) as answer:  # noqa: S310
             return bool(answer.status == 200)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skiva_images.errors import BuildError
 from skiva_images.fuse import open_fuse
 from skiva_images.oci_form import _settings
-from skiva_images.rootfs import PACKAGES, BuildError, command, missing_tools, network_settings, run, sources
+from skiva_images.rootfs import PACKAGES, command, missing_tools, network_settings, run, sources
 
 
 def _row(origin: str, codename: str, release: str, made_by: str = "Packages", signed: str = "") -> str:

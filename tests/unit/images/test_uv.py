@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skiva_images.uv import BuildError, environment, explain, find_uv
+from skiva_images.errors import BuildError
+from skiva_images.uv import environment, explain, find_uv
 
 HASH = """error: Failed to download `idna==3.10`
   cause: Hash mismatch for `idna==3.10`
