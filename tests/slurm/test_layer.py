@@ -119,17 +119,19 @@ def test_a_reading_costs_what_the_reader_says(cluster: Any) -> None:
 def test_the_built_command_line_does_what_it_says(
     cluster: Any, node: Node, read: Callable[[], dict[int, Job]], cancel: list[int], wait_for: Any
 ) -> None:
-    """Log (with a % in its path), tag, limits and the ignored warning signal arrive in the job as built."""
+    """Log (with a % in its path), words, tag, limits and the ignored warning signal arrive as built."""
     home = Path("/home") / USER
     program, log = home / "program", home / "100%x.log"
     program.write_text(_PROGRAM)
     program.chmod(0o755)
-    wanted = request(node, output=str(log), chdir=str(home), command=(str(program),), minutes=7)
+    words = ["-I", "a $b\n'c\""]
+    command = (str(program), *words)
+    wanted = request(node, output=str(log), chdir=str(home), command=command, minutes=7)
     try:
         number = submit(cluster, wanted)
         cancel.append(number)
         wait_for(lambda: log.exists() and log.read_text().endswith("\n"), what="the job has written its log")
-        assert json.loads(log.read_text()) == {"arguments": ["-I", "-m", "skiva.session"], "ignored": True}
+        assert json.loads(log.read_text()) == {"arguments": words, "ignored": True}
         job = read()[number]
         assert (job.life, job.user, job.tag) == (Life.RUNNING, USER, wanted.tag)
         assert job.start is not None
