@@ -44,6 +44,9 @@ def test_from_login_to_a_running_cell(
             break
         person.page.keyboard.press("ArrowDown")
     assert person.picked == "1g.10gb"
+    _tab_to(person, "#skiva-hours")
+    person.page.keyboard.press("ControlOrMeta+a")
+    person.page.keyboard.type("2")
     _tab_to(person, "#skiva-start")
     person.page.keyboard.press("Enter")
     person.page.wait_for_url("**/hub/spawn-pending/researcher1**")

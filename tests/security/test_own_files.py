@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.hub import HubClient, HubRefused
 from tests.support.kernel import run_code
 from tests.support.own_environments import make
 from tests.support.sessions import Session, close_session, open_session
+from tests.support.waiting import wait_until
 
 PERSON = "researcher3"
 PROGRAMS = (
@@ -91,12 +93,19 @@ def planted(cluster: Any) -> Iterator[Path]:
         path.chmod(0o755 if "/bin/" in name else 0o644)
     _give(home)
     yield traces
-    for path in home.iterdir():
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    wait_until(lambda: _is_empty(home), 20, "the home is empty again")
     for path in kept.iterdir():
         path.rename(home / path.name)
     kept.rmdir()
     _give(home)
+
+
+def _is_empty(home: Path) -> bool:
+    """Whether all of it could be removed; a job that is ending may still write."""
+    with suppress(OSError):
+        for path in home.iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return not any(home.iterdir())
 
 
 @pytest.fixture(scope="module")
