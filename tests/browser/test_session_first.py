@@ -23,6 +23,12 @@ def _tab_to(person: Person, selector: str) -> None:
     pytest.fail(f"the Tab key never comes to {selector}")
 
 
+def _type_over(person: Person, selector: str, text: str) -> None:
+    _tab_to(person, selector)
+    person.page.keyboard.press("ControlOrMeta+a")
+    person.page.keyboard.type(text)
+
+
 def test_from_login_to_a_running_cell(
     somebody: Callable[[str], Person], job_of: Callable[[str], int]
 ) -> None:
@@ -44,9 +50,7 @@ def test_from_login_to_a_running_cell(
             break
         person.page.keyboard.press("ArrowDown")
     assert person.picked == "1g.10gb"
-    _tab_to(person, "#skiva-hours")
-    person.page.keyboard.press("ControlOrMeta+a")
-    person.page.keyboard.type("2")
+    _type_over(person, "#skiva-hours", "2")
     _tab_to(person, "#skiva-start")
     person.page.keyboard.press("Enter")
     person.page.wait_for_url("**/hub/spawn-pending/researcher1**")

@@ -83,6 +83,8 @@ def planted(cluster: Any) -> Iterator[Path]:
     entry = pwd.getpwnam(PERSON)
     home = Path(entry.pw_dir)
     kept = home.with_name(f".{home.name}.kept")
+    if kept.exists():  # an earlier run was cut off
+        _restore(home, kept)
     shutil.copytree(home, kept, symlinks=True, copy_function=shutil.copy2)
     traces = home / ".traces"
     traces.mkdir()
@@ -93,6 +95,11 @@ def planted(cluster: Any) -> Iterator[Path]:
         path.chmod(0o755 if "/bin/" in name else 0o644)
     _give(home)
     yield traces
+    _restore(home, kept)
+
+
+def _restore(home: Path, kept: Path) -> None:
+    """Put the home back that was kept."""
     wait_until(lambda: _is_empty(home), 20, "the home is empty again")
     for path in kept.iterdir():
         path.rename(home / path.name)
