@@ -163,7 +163,7 @@ def _digest_inside(built: Built, record: ImageRecord) -> str | None:
     with tempfile.TemporaryDirectory(prefix="skiva-check-") as home:
         if account := unprivileged():
             os.chown(home, account["user"], account["group"])
-        env = {"HOME": home, "SKIVA_RUN_DIR": home, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        env = {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/bin"}
         command = [*_launch(built, record), "-I", "-c", program]
         with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
             done = subprocess.run(

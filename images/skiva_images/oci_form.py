@@ -15,7 +15,8 @@ from skiva_images.errors import BuildError
 from skiva_images.locks import pinned
 from skiva_images.plan import Locks
 from skiva_images.record import FILE, ImageRecord
-from skiva_images.rootfs import Say, base_tar, missing_tools, run
+from skiva_images.rootfs import base_tar, missing_tools, run
+from skiva_images.say import Say
 
 __all__ = ["PREFIX", "build_oci", "recipe_files"]
 

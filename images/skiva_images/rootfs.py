@@ -11,17 +11,16 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from skiva_images.errors import BuildError
+from skiva_images.say import Say
 
 __all__ = [
     "PACKAGES",
     "PYTHON_VERSION",
     "SUITE",
-    "BuildError",
-    "Say",
     "base_tar",
     "command",
     "missing_tools",
@@ -48,7 +47,6 @@ PACKAGES = (
 )
 """With what Debian calls essential and what these depend on, all that is in an image but Python packages."""
 
-Say = Callable[[str], None]
 _LEFT_OUT = ("man", "info", "locale", "doc", "lintian", "bug")
 _NETWORK = (
     "Acquire::http",

@@ -6,7 +6,8 @@ from skiva_images.describe import now
 from skiva_images.errors import BuildError
 from skiva_images.fuse import open_fuse
 from skiva_images.record import FILE, ImageRecord, load_record
-from skiva_images.rootfs import Say, missing_tools, run
+from skiva_images.rootfs import missing_tools, run
+from skiva_images.say import Say
 
 __all__ = ["build_sif"]
 

@@ -43,7 +43,7 @@ def run_smoke(
         if account := unprivileged():
             os.chown(home, account["user"], account["group"])
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        env |= {"HOME": home, "TMPDIR": home, "SKIVA_RUN_DIR": home, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        env |= {"HOME": home, "TMPDIR": home, "PATH": "/usr/local/bin:/usr/bin:/bin"}
         done = subprocess.run(
             [*command, "-I", "-"],
             input=smoke.read_text(),

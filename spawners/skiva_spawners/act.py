@@ -109,12 +109,8 @@ def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
     """Remove the private file of a session that has ended; its log, if it got one, stays for its owner."""
     run_dir = _run_dir(Path(pwd.getpwuid(os.getuid()).pw_dir), config["run_dirs"], nonce)
     (run_dir / "server.json").unlink(missing_ok=True)
-    for directory in (
-        run_dir / "root",
-        run_dir,
-    ):  # the first is where an image was, in the job's own namespace
-        with contextlib.suppress(OSError):
-            directory.rmdir()
+    with contextlib.suppress(OSError):
+        run_dir.rmdir()
     return {"forgotten": nonce}
 
 
