@@ -8,6 +8,7 @@ __all__ = [
     "gres",
     "hostlist",
     "jobs",
+    "offer",
     "parse",
     "reader",
     "reasons",

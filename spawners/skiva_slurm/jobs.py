@@ -13,6 +13,16 @@ from skiva_slurm.states import Life, life
 
 
 @dataclass(frozen=True, slots=True)
+class Array:
+    """Where a job stands in an array."""
+
+    job_id: int
+    """The array's number, under which all of it is cancelled."""
+    tasks: str
+    """One task's number, or as Slurm writes those that wait together, e.g. `3-199%8`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job as the queue shows it.
 
@@ -41,7 +51,8 @@ class Job:
     """Slurm's `code:signal`."""
     tag: str = ""
     """Our mark in the job's comment, empty for everybody else's jobs."""
-    array: bool = False
+    array: Array | None = None
+    """Which tasks of which array it stands for; None for a job of its own."""
 
     @property
     def life(self) -> Life:

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from skiva_slurm.errors import Unreadable
 from skiva_slurm.gres import parse_gres, parse_sharded
 from skiva_slurm.hostlist import expand
-from skiva_slurm.jobs import Job, Node
+from skiva_slurm.jobs import Array, Job, Node
 from skiva_slurm.states import node_states
-from skiva_slurm.tags import Tag
+from skiva_slurm.tags import RunTag, Tag
 
 __all__ = ["NODE_QUERY", "QUERY_ENVIRONMENT", "job_query", "parse_jobs", "parse_nodes"]
 
@@ -42,6 +42,7 @@ _FIELDS = (
     "prioritylong",
     "restartcnt",
     "exit_code",
+    "arrayjobid",
     "arraytaskid",
     "reason",
     "comment",
@@ -112,7 +113,7 @@ def _job(fields: list[str]) -> Job:
         restarts=_number(row["restartcnt"]),
         exit_code=_exit_code(row["exit_code"]),
         tag=_tag(row["comment"]),
-        array=row["arraytaskid"] not in _NOTHING,
+        array=_array(row),
     )
 
 
@@ -123,9 +124,15 @@ def _nodes(text: str) -> tuple[str, ...]:
         return ()
 
 
+def _array(row: dict[str, str]) -> Array | None:
+    if row["arraytaskid"] in _NOTHING or not _number(row["arrayjobid"]):
+        return None
+    return Array(_number(row["arrayjobid"]), row["arraytaskid"][:1000])
+
+
 def _tag(comment: str) -> str:
     text = comment[:_MAX_COMMENT]
-    return text if Tag.parse(text) else ""
+    return text if Tag.parse(text) or RunTag.parse(text) else ""
 
 
 def _time(text: str) -> float | None:

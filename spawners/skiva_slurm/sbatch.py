@@ -11,14 +11,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from skiva_slurm.refusal import parse_job_id, refusal, submitted
-from skiva_slurm.tags import Tag
+from skiva_slurm.tags import RunTag, Tag
 
 __all__ = ["JobRequest", "parse_job_id", "refusal", "sbatch_options", "script", "submitted"]
 
 
 def _tag(text: str) -> str:
-    if Tag.parse(text) is None:
-        raise ValueError("must be a tag, skiva:<hub>:<owner>:<nonce>")
+    if Tag.parse(text) is None and RunTag.parse(text) is None:
+        raise ValueError("must be a tag, skiva:<hub>:<owner>:<nonce> or skiva-run:<run>")
     return text
 
 
@@ -43,12 +43,12 @@ _GresRequest = Annotated[
 
 
 class JobRequest(BaseModel):
-    """Everything that decides a session's job. Whatever does not fit is refused with the field's name."""
+    """All that decides the job of a session or a run. What does not fit is refused with the field's name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: _Name = "skiva"
-    """The same for every job, so that the queue shows nothing of what people do."""
+    """The same for every session, so that the queue shows nothing of what people do; a run's as they like."""
     tag: Annotated[str, AfterValidator(_tag)]
     partition: _Name
     gres: _GresRequest | None = None
@@ -60,11 +60,15 @@ class JobRequest(BaseModel):
     constraint: _Name | None = None
     reservation: _Name | None = None
     output: Annotated[str, AfterValidator(_path)]
-    """The job's log; taken literally, `%` too."""
+    """The job's log; taken literally, `%` too, but for a last part of `%a.log`: an array's task's number."""
     chdir: Annotated[str, AfterValidator(_path)]
     warn_seconds: Annotated[StrictInt, Field(ge=1, le=65535)] = 120
     """How long before its end the session is told by SIGUSR1, so that it can save."""
     requeue: StrictBool = False
+    tasks: Annotated[StrictInt, Field(ge=1, le=4_000_000)] | None = None
+    """Makes it an array of so many tasks, from 0."""
+    at_once: Annotated[StrictInt, Field(ge=1, le=4_000_000)] | None = None
+    """How many tasks of the array may run at the same time; None leaves that to Slurm."""
     command: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_command)]
     """What the job runs, word for word: its environment's Python with a module of ours, however entered."""
 
@@ -86,7 +90,7 @@ def sbatch_options(request: JobRequest) -> list[str]:
         "cpus-per-task": request.cores,
         "mem": f"{request.memory_mb}M",
         "time": request.minutes,
-        "output": request.output.replace("%", "%%"),
+        "output": _output(request),
         "chdir": request.chdir,
         "signal": f"B:USR1@{warn}",
         "open-mode": "append",
@@ -95,9 +99,22 @@ def sbatch_options(request: JobRequest) -> list[str]:
         "qos": request.qos,
         "constraint": request.constraint,
         "reservation": request.reservation,
+        "array": _array(request),
     }
     flags = ["--parsable", "--requeue" if request.requeue else "--no-requeue"]
     return flags + [f"--{name}={value}" for name, value in options.items() if value is not None]
+
+
+def _output(request: JobRequest) -> str:
+    if request.tasks is None or not request.output.endswith("/%a.log"):
+        return request.output.replace("%", "%%")
+    return request.output.removesuffix("/%a.log").replace("%", "%%") + "/%a.log"
+
+
+def _array(request: JobRequest) -> str | None:
+    if request.tasks is None:
+        return None
+    return f"0-{request.tasks - 1}" + (f"%{request.at_once}" if request.at_once else "")
 
 
 def script(request: JobRequest) -> str:

@@ -1,4 +1,6 @@
-"""The mark that says whose session a job is: `skiva:<hub id>:<owner key>:<nonce>` in its comment.
+"""The marks in jobs' comments, by which they are found again.
+
+A session's is `skiva:<hub id>:<owner key>:<nonce>`, a run's `skiva-run:<run id>`.
 
 Comments are chosen by whoever submits: a tag is a claim, to be believed only together with the job's
 user as Slurm states it.
@@ -8,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["Tag"]
+__all__ = ["RUN_ID", "RunTag", "Tag"]
 
 _HUB = re.compile(r"[a-z0-9]{1,16}")
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
@@ -16,6 +18,8 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9.-]|_[0-9a-f]{2})*")
 _ESCAPE = re.compile(rb"_([0-9a-f]{2})")
 _MAX_LENGTH = 1000
+RUN_ID = re.compile(r"[0-9]{6}-[0-9a-z]{8}")
+"""A run's id: the day (UTC) on which it was made, and letters and digits by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +86,29 @@ def _unescape(text: str) -> str | None:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTag:
+    """The id of a run that was handed to the queue; all jobs of an array carry the same.
+
+    Raises:
+        ValueError: it is no run's id.
+    """
+
+    run: str
+
+    def __post_init__(self) -> None:
+        if not RUN_ID.fullmatch(self.run):
+            raise ValueError("run: must be an id such as 261122-k3f9ta2x")
+
+    @property
+    def text(self) -> str:
+        """What goes into the job's comment."""
+        return f"skiva-run:{self.run}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The tag that `text` spells, or None where it is anything else."""
+        kind, _, run = text[: _MAX_LENGTH + 1].partition(":")
+        return cls(run) if kind == "skiva-run" and RUN_ID.fullmatch(run) else None
