@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.start_opens import below, inside
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch, command_line
+from skiva_spawners.offers import offer
 from skiva_spawners.options import choose
 from skiva_spawners.record import Record
 from skiva_spawners.request import server_file
@@ -143,4 +144,5 @@ def _server_file(place: Place) -> str:
     )
     choice = choose({}, site, "bench", frozenset())
     record = Record.new(choice, api_token="0" * 32, account="bench", clicked=0.0)
-    return server_file(site, choice, record, _hubs_words(place), stream_url="")
+    offered = offer(site, "bench", frozenset(), choice.environment, {})
+    return server_file(site, choice, record, _hubs_words(place), "", offered)

@@ -125,7 +125,7 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     except RuntimeError:
         return  # `jupyterhub --show-config` and its like read the configuration without a loop
     watcher = state.watcher
-    watcher.on_snapshot(lambda reading: snapshot_file.write(snapshot, reading, watcher.trouble))
+    watcher.on_snapshot(lambda _: _write(snapshot, watcher))
     watcher.start()
     state.reader.start()
     state.background(_tell_of_trouble(watcher, snapshot))
@@ -139,4 +139,8 @@ async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:
         await asyncio.sleep(2)
         if watcher.trouble != told:
             told = watcher.trouble
-            snapshot_file.write(snapshot, watcher.snapshot, told)
+            _write(snapshot, watcher)
+
+
+def _write(snapshot: Path, watcher: Watcher) -> None:
+    snapshot_file.write(snapshot, watcher.snapshot, watcher.trouble, watcher.ended_and_gone)

@@ -17,7 +17,9 @@ def launch(site: Site, environment: Environment) -> Launch:
         return Launch(python=str(environment.python))
     needed = [str(path) for path in environment.binds]
     needed += [str(site.cluster.conf.parent)] if site.cluster.conf else []
+    needed += [str(path) for path in site.cluster.client]
     needed += [_fixed_part(pattern) for pattern in site.cluster.devices]
+    needed += [_fixed_part(site.batch.runs)] if site.batch.runs.startswith("/") else []
     return Launch(
         launcher=environment.launcher,
         python=str(environment.python),
@@ -27,7 +29,7 @@ def launch(site: Site, environment: Environment) -> Launch:
 
 
 def _fixed_part(pattern: str) -> str:
-    """The directory above the first part of a glob pattern that is not fixed."""
+    """The directory above the first part of a path that is not fixed: a glob pattern, or somebody's name."""
     parts = PurePath(pattern).parts
-    fixed = takewhile(lambda part: not set(part) & set("*?["), parts[:-1])
+    fixed = takewhile(lambda part: not set(part) & set("*?[{"), parts[:-1])
     return str(PurePath(*fixed))

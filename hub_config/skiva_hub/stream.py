@@ -26,7 +26,7 @@ from skiva_hub.pages import feed, snapshot_file
 from skiva_hub.pages.cards import is_stale
 from skiva_hub.site import Site
 from skiva_hub.site_file import SiteError, load
-from skiva_slurm.jobs import Snapshot
+from skiva_slurm.jobs import Job, Snapshot
 
 _log = logging.getLogger("skiva.stream")
 
@@ -46,6 +46,7 @@ class Queue:
     def __init__(self, path: Path, site: Site) -> None:
         self.site = site
         self.snapshot: Snapshot | None = None
+        self.ended: tuple[Job, ...] = ()
         self.version = 0
         self._path = path
         self._known: tuple[int, int, int] | None = None
@@ -73,7 +74,8 @@ class Queue:
         stamp = _stamp(self._path)
         if stamp is not None and stamp != self._known:
             self._known = stamp
-            self.snapshot = (await asyncio.to_thread(snapshot_file.read, self._path)).snapshot
+            seen = await asyncio.to_thread(snapshot_file.read, self._path)
+            self.snapshot, self.ended = seen.snapshot, seen.ended
             self._tell()
         stale = is_stale(self.site, self.snapshot, time.time())
         if stale != self._stale:
@@ -130,7 +132,8 @@ class StreamHandler(RequestHandler):
 
     def _event(self, model: dict[str, Any]) -> str:
         groups = frozenset(str(group) for group in model.get("groups") or ())
-        told = feed.event(self.queue.site, model["name"], groups, self.queue.snapshot, time.time())
+        queue = self.queue
+        told = feed.event(queue.site, model["name"], groups, queue.snapshot, time.time(), queue.ended)
         essence = feed.essence(told)
         if essence == self.sent:
             return ""

@@ -52,6 +52,11 @@ class Memory:
         found = self._ended.get(job_id)
         return found[1] if found else None
 
+    def ended_and_gone(self) -> tuple[Job, ...]:
+        """The jobs with a mark of ours that were seen to end and are not in the queue any more."""
+        marked = (job for _, job in self._ended.values() if job.tag)
+        return tuple(job for job in marked if job.id not in self._present)
+
     def missing_since(self, job_id: int) -> float | None:
         """When the first of at least two good readings in a row that lack the job started."""
         if job_id in self._present:

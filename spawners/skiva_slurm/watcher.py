@@ -151,6 +151,11 @@ class Watcher:
         """
         return self._memory.ended(job_id)
 
+    @property
+    def ended_and_gone(self) -> tuple[Job, ...]:
+        """The jobs with a mark of ours that ended within the last hour and that Slurm has forgotten since."""
+        return self._memory.ended_and_gone()
+
     def missing_since(self, job_id: int) -> float | None:
         """Since when, on the watcher's clock, at least two good readings in a row lack this job.
 

@@ -17,6 +17,7 @@ from skiva_slurm.states import Life
 from skiva_spawners import challenge
 from skiva_spawners.errors import ActingFailed, NotOurServer, SessionFailed
 from skiva_spawners.failure import Failure, ended
+from skiva_spawners.offers import offer
 from skiva_spawners.options import Choice
 from skiva_spawners.report import Report
 from skiva_spawners.request import job_request, server_file
@@ -35,31 +36,45 @@ _UNANSWERED = Failure(
 )
 
 
-async def submit(session: Session, choice: Choice, env: dict[str, str], defaults: dict[str, str]) -> None:
+async def submit(
+    session: Session,
+    choice: Choice,
+    env: dict[str, str],
+    defaults: dict[str, str],
+    groups: frozenset[str],
+) -> None:
     """Hand the job to Slurm. Whoever cancels this leaves a submission that still ends well.
 
-    `env` goes into the session's private file; `defaults` fill in what its slice leaves open.
+    `env` goes into the session's private file; `defaults` fill in what its slice leaves open. Which slices
+    its runs may have depends on the hub's `groups` that its owner is in.
 
     Raises:
         SessionFailed: Slurm refused, or did not answer and no job was found.
     """
     session.update()
     session.log.info("clicked", slice=choice.slice.id, environment=choice.environment.id, hours=choice.hours)
-    session.submission = session.state.background(_submit(session, choice, env, defaults))
+    session.submission = session.state.background(_submit(session, choice, env, defaults, groups))
     await asyncio.shield(session.submission)
 
 
-async def _submit(session: Session, choice: Choice, env: dict[str, str], defaults: dict[str, str]) -> None:
+async def _submit(
+    session: Session,
+    choice: Choice,
+    env: dict[str, str],
+    defaults: dict[str, str],
+    groups: frozenset[str],
+) -> None:
     state, record = session.state, session.record
     try:
         home = (await asyncio.to_thread(pwd.getpwnam, record.account)).pw_dir
         request = job_request(state.site, choice, session.tag, home, defaults)
+        offered = offer(state.site, session.tag.user, groups, choice.environment, defaults)
         job_id = await state.actor.submit(
             record.account,
             nonce=record.nonce,
             options=sbatch_options(request),
             script=script(request),
-            server=server_file(state.site, choice, record, env, state.stream_url),
+            server=server_file(state.site, choice, record, env, state.stream_url, offered),
         )
     except (Refused, ActingFailed) as problem:
         cause = "refused" if isinstance(problem, Refused) else "helper"

@@ -7,6 +7,7 @@ from typing import Any
 from skiva_hub.launches import launch
 from skiva_hub.site import Site
 from skiva_images.launch import command_line
+from skiva_slurm.offer import Offer
 from skiva_slurm.sbatch import JobRequest
 from skiva_slurm.tags import Tag
 from skiva_spawners.options import Choice
@@ -52,8 +53,13 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
     )
 
 
-def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str) -> str:
-    """The text of `server.json`: the one place, readable by its owner alone, for a session's secrets."""
+def server_file(
+    site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str, offered: Offer
+) -> str:
+    """The text of `server.json`: the one place, readable by its owner alone, for a session's secrets.
+
+    `offered` is what the site lets this person hand to the queue.
+    """
     picked = choice.slice
     private: dict[str, Any] = {
         "env": {name: value for name, value in env.items() if name.startswith(_FROM_HUB)},
@@ -80,5 +86,6 @@ def server_file(site: Site, choice: Choice, record: Record, env: dict[str, str],
             "extend_hours": site.hours.extend_by if site.hours.extend_as else 0.0,
             "max_hours": site.max_hours(picked),
         },
+        "offer": offered.model_dump(mode="json"),
     }
     return json.dumps(private)

@@ -135,7 +135,8 @@ class SliceSpawner(SlurmSpawner):
         choice = self.choice()
         record = Record.new(choice, api_token=self.api_token, account=self.user.name, clicked=clicked)
         self.session = self._session(record)
-        await arrival.submit(self.session, choice, self._private_environment(), self._defaults())
+        env, defaults = self._private_environment(), self._defaults()
+        await arrival.submit(self.session, choice, env, defaults, self.groups)
 
     async def _take_up(self, session: Session) -> None:
         """Go on where an earlier hub left off; what never reached Slurm is submitted anew."""

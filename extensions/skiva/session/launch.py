@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from skiva.server.session_facts import FILE_NAME, SessionFacts, write_facts
 from skiva.session.listen import listen
+from skiva.session.offered import write_offer
 from skiva.session.own_environment import digest
 from skiva.session.private import NotASession, Private
 from skiva.session.proof import Proof, prove
@@ -35,6 +36,7 @@ def main() -> None:
     print(f"skiva: session={private.nonce} {proof.sentence}", flush=True)
     _write_facts(private, proof)
     threading.Thread(target=_report, args=(private, listener, proof), daemon=True).start()
+    write_offer(private.offer, private.run_dir, Path.home(), digest())
     if private.must_be_exclusive and not proof.exclusive:
         # The hub ends this job as soon as it has heard why; the server never starts.
         time.sleep(_PATIENCE)

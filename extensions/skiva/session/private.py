@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,8 @@ class Private:
     stream_url: str
     minutes: int
     session: dict[str, Any]
+    offer: dict[str, Any] = field(default_factory=dict)
+    """What the site lets this person hand to the queue, as the hub wrote it; nothing of it is secret."""
 
     @property
     def api_url(self) -> str:
@@ -58,4 +60,6 @@ class Private:
             values = json.load(file)
         for name in ("ports", "devices", "always_open"):
             values[name] = tuple(values[name])
-        return cls(run_dir=run_dir, **values)
+        # A newer hub may tell more than this environment knows.
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        return cls(**(known | {"run_dir": run_dir}))

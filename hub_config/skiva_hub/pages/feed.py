@@ -1,5 +1,6 @@
 """What one person's notebooks are told about the queue: their own jobs and the slices they may use. Pure."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from skiva_hub.pages import words
@@ -9,6 +10,7 @@ from skiva_hub.site import Site
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.reasons import explain
 from skiva_slurm.states import Life
+from skiva_slurm.tags import RunTag, Tag
 
 _STATES = {
     Life.QUEUED: "waiting",
@@ -21,15 +23,21 @@ _STATES = {
 
 
 def event(
-    site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float
+    site: Site,
+    user: str,
+    groups: frozenset[str],
+    snapshot: Snapshot | None,
+    now: float,
+    ended: Iterable[Job] = (),
 ) -> dict[str, Any]:
     """The whole event for `user`, whose jobs are those that Slurm says are theirs.
 
-    Times are seconds since the epoch. The same state of the queue gives the same event, except for
-    `taken` and `seconds_left`.
+    `ended` are jobs that Slurm has forgotten since; their ends are told all the same. Times are seconds
+    since the epoch. The same state of the queue gives the same event, except for `taken` and `seconds_left`.
     """
     stale = is_stale(site, snapshot, now)
-    mine = [job for job in snapshot.jobs.values() if job.user == user] if snapshot else []
+    seen = {job.id: job for job in ended} | dict(snapshot.jobs if snapshot else {})
+    mine = [job for job in seen.values() if job.user == user]
     return {
         "taken": snapshot.taken if snapshot else None,
         "trouble": _trouble(snapshot, now) if stale else "",
@@ -61,7 +69,7 @@ def _trouble(snapshot: Snapshot | None, now: float) -> str:
 
 
 def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
-    picked = slice_of(job, site)
+    picked, mark = slice_of(job, site), RunTag.parse(job.tag)
     waits = job.life is Life.QUEUED
     told = explain(job.reason) if waits else None
     running = job.life in {Life.RUNNING, Life.PAUSED}
@@ -78,5 +86,9 @@ def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
         "reason": told.sentence if told else "",
         "action": told.action if told else "",
         "restarts": job.restarts,
-        "session": bool(job.tag),
+        "session": Tag.parse(job.tag) is not None,
+        "run": mark.run if mark else None,
+        "array": {"job_id": job.array.job_id, "tasks": job.array.tasks} if job.array else None,
+        "node": next(iter(job.nodes), None),
+        "exit_code": job.exit_code if job.life is Life.ENDED else "",
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from skiva_slurm.jobs import Snapshot
+from skiva_slurm.jobs import Job, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Seen:
     trouble: str
     """What was wrong with reading Slurm then; empty while all was well."""
     snapshot: Snapshot | None
+    ended: tuple[Job, ...] = ()
+    """Jobs with a mark of ours that ended within the last hour and that Slurm has forgotten since."""
 
 
 class NoReading(Exception):
@@ -34,15 +36,15 @@ _FILE = TypeAdapter(Seen)
 _LARGEST = 256 * 1024 * 1024
 
 
-def write(path: Path, snapshot: Snapshot | None, trouble: str) -> None:
-    """Replace the file at `path`, which only its owner can read.
+def write(path: Path, snapshot: Snapshot | None, trouble: str, ended: tuple[Job, ...] = ()) -> None:
+    """Replace the file at `path`, which only its owner can read; `ended` is what Slurm has forgotten.
 
     Raises:
         OSError: the disk is full or the directory is not writable; the old file is still whole.
     """
     if snapshot is not None:
         snapshot = replace(snapshot, jobs=dict(snapshot.jobs), nodes=dict(snapshot.nodes))
-    data = _FILE.dump_json(Seen(time.time(), trouble, snapshot))
+    data = _FILE.dump_json(Seen(time.time(), trouble, snapshot, ended))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

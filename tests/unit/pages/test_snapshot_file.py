@@ -1,23 +1,29 @@
 """The reading that the hub leaves for its stream service."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.pages import samples
 
 from skiva_hub.pages import snapshot_file
+from skiva_slurm.jobs import Array
 
 
 def test_a_reading_comes_back_as_it_was(tmp_path: Path) -> None:
     """Jobs, nodes, states and gres survive the file."""
     path = tmp_path / "snapshot.json"
     seen = samples.full(samples.pending(300))
-    snapshot_file.write(path, seen, "squeue gave no answer.")
+    forgotten = replace(
+        samples.running(9), state="FAILED", array=Array(7, "2"), tag="skiva-run:261122-abcdefgh"
+    )
+    snapshot_file.write(path, seen, "squeue gave no answer.", (forgotten,))
     back = snapshot_file.read(path)
     assert back.trouble == "squeue gave no answer."
     assert back.snapshot is not None
     assert (back.snapshot.taken, dict(back.snapshot.jobs)) == (seen.taken, dict(seen.jobs))
     assert dict(back.snapshot.nodes) == dict(seen.nodes)
+    assert back.ended == (forgotten,)
 
 
 def test_only_the_hubs_account_can_read_it(tmp_path: Path) -> None:

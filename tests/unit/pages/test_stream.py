@@ -21,7 +21,8 @@ from tornado.web import Application, RequestHandler
 
 from skiva_hub import stream
 from skiva_hub.pages import snapshot_file
-from skiva_slurm.jobs import Job, Snapshot
+from skiva_slurm.jobs import Array, Job, Snapshot
+from skiva_slurm.tags import RunTag, Tag
 
 SCOPE = "access:services!service=skiva"
 
@@ -146,7 +147,7 @@ async def test_a_person_hears_of_their_own_jobs_and_of_nobody_elses(service: Ser
     assert [job["job_id"] for job in hers["jobs"]] == [1]
     assert [job["job_id"] for job in his["jobs"]] == [2]
     text = json.dumps([hers, his])
-    assert not any(word in text for word in ("mallory", "alice", "bob", "n1"))
+    assert not any(word in text for word in ("mallory", "alice", "bob"))
     assert "2xh100" in [one["id"] for one in hers["slices"]]
     assert "2xh100" not in [one["id"] for one in his["slices"]]
 
@@ -163,6 +164,26 @@ async def test_a_job_is_told_with_its_slice_its_times_and_its_reason(service: Se
     assert (waiting["state"], waiting["ends"], waiting["seconds_left"]) == ("waiting", None, None)
     assert waiting["reason"]
     assert event["trouble"] == ""
+
+
+async def test_a_run_is_told_with_its_array_its_node_and_its_exit(service: Service) -> None:
+    """What `skiva.jobs()` needs of the queue is in the event, also of a run that Slurm has forgotten."""
+    mark = RunTag("261122-k3f9ta2x").text
+    rest = replace(samples.pending(5, user="alice"), tag=mark, array=Array(5, "3-199%8"))
+    task = replace(samples.running(6, user="alice"), tag=mark, array=Array(5, "0"))
+    session = replace(samples.running(7, user="alice"), tag=Tag("lab", "alice", "", "abcdefgh").text)
+    seen = service.write(rest, task, session)
+    gone = replace(task, id=4, state="FAILED", exit_code="3:0", array=None)
+    theirs = replace(gone, id=3, user="bob")
+    snapshot_file.write(service.path, seen, "", (gone, theirs))
+    async with service.listen("a") as events:
+        event = await _until(events, lambda event: len(event["jobs"]) == 4)
+    ended, waits, runs, other = event["jobs"]
+    assert (ended["run"], ended["state"], ended["exit_code"]) == ("261122-k3f9ta2x", "ended", "3:0")
+    assert (waits["run"], waits["array"]) == ("261122-k3f9ta2x", {"job_id": 5, "tasks": "3-199%8"})
+    assert (runs["node"], runs["exit_code"], runs["array"]) == ("n1", "", {"job_id": 5, "tasks": "0"})
+    assert (other["run"], other["array"], waits["node"]) == (None, None, None)
+    assert [job["session"] for job in event["jobs"]] == [False, False, False, True]
 
 
 async def test_changes_arrive_and_readings_without_news_do_not(service: Service) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -72,6 +73,19 @@ async def test_a_snapshot_cannot_be_changed() -> None:
         assert watcher.snapshot is not None
         with pytest.raises(TypeError):
             watcher.snapshot.jobs[2] = job(2)  # type: ignore[index]
+
+
+async def test_an_end_that_slurm_has_forgotten_is_still_known_of_jobs_of_ours() -> None:
+    """A site whose slurmctld forgets quickly still lets people hear how their runs ended."""
+    mark = "skiva-run:261122-k3f9ta2x"
+    ours, other = replace(job(1, "FAILED"), tag=mark), job(2, "FAILED")
+    reader = FakeReader([ours, other, job(3)], [NODE])
+    async with watching(reader) as (watcher, _):
+        await watcher.loaded(5)
+        assert not watcher.ended_and_gone
+        reader.lost = {1, 2, 3}
+        await readings(watcher, 2)
+        assert watcher.ended_and_gone == (ours,)
 
 
 async def test_concurrent_callers_share_one_reading_that_starts_after_their_call() -> None:

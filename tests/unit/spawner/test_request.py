@@ -8,6 +8,7 @@ from skiva_hub.migrate import site_defaults
 from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch
 from skiva_slurm.sbatch import sbatch_options, script
+from skiva_spawners.offers import offer
 from skiva_spawners.options import Choice
 from skiva_spawners.record import Record
 from skiva_spawners.request import job_request, server_file, tag_of
@@ -29,6 +30,7 @@ def site(**cluster: object) -> Site:
 
 CHOICE = Choice(slice=MIG, environment=BASE, hours=2)
 RECORD = Record.new(CHOICE, api_token="canary-token", account="ann", clicked=0.0)
+OFFERED = offer(site(), "ann", frozenset(), BASE, {})
 
 
 def test_settings_of_a_batchspawner_site_fill_in_what_a_slice_leaves_open() -> None:
@@ -69,7 +71,7 @@ def test_no_secret_is_in_the_command_line_or_the_script() -> None:
     assert "canary" not in told
     assert RECORD.key not in told
     env = {"JUPYTERHUB_API_TOKEN": "canary-token", "PATH": "/evil", "SSH_AUTH_SOCK": "/x"}
-    private = json.loads(server_file(site(), CHOICE, RECORD, env, "http://127.0.0.1/stream"))
+    private = json.loads(server_file(site(), CHOICE, RECORD, env, "http://127.0.0.1/stream", OFFERED))
     assert private["env"] == {"JUPYTERHUB_API_TOKEN": "canary-token"}
     assert private["key"] == RECORD.key
 
@@ -77,7 +79,7 @@ def test_no_secret_is_in_the_command_line_or_the_script() -> None:
 def test_exclusiveness_is_demanded_of_the_job_unless_the_site_says_that_nothing_is_fenced() -> None:
     """A slice that is called exclusive is proved; a cluster that cannot fence does not pretend to."""
     for fenced in (True, False):
-        private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, {}, ""))
+        private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, {}, "", OFFERED))
         assert private["must_be_exclusive"] is fenced
         assert private["devices_wanted"] == 1
 
