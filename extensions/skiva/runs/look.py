@@ -1,0 +1,113 @@
+"""Looks at a run's files and gives its status; writes down an end that only Slurm told."""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from skiva.runs.files import read_json, read_lines, write_json
+from skiva.runs.paths import RunDir
+from skiva.runs.queue import Reading
+from skiva.runs.spec import Spec
+from skiva.runs.status import ENDED, Status, Traces, combined, status
+
+__all__ = ["look", "read_spec", "task_statuses"]
+
+_SETTLED = 5.0
+"""Seconds after its submission in which a reading may still lack a job."""
+
+
+def read_spec(run: RunDir) -> Spec:
+    """What the run is.
+
+    Raises:
+        LookupError: there is no such run.
+        ValueError: its description cannot be understood.
+    """
+    try:
+        values = json.loads(run.spec.read_bytes())
+    except OSError:
+        raise LookupError(f"There is no run {run.id}.") from None
+    except ValueError:
+        raise ValueError(f"{run.spec} cannot be understood.") from None
+    return Spec.from_json(values)
+
+
+def look(run: RunDir, spec: Spec, reading: Reading | None, now: float | None = None) -> Status:
+    """How the run is; of a map, all of it as one."""
+    when = time.time() if now is None else now
+    traces = _traces(run)
+    whole = status(spec, traces, reading, when)
+    _keep(run, traces, whole, reading)
+    if spec.tasks is None:
+        return whole
+    return combined(whole, list(task_statuses(run, spec, reading, when).values()))
+
+
+def task_statuses(
+    run: RunDir, spec: Spec, reading: Reading | None, now: float, ended: Mapping[int, Status] | None = None
+) -> dict[int, Status]:
+    """Each task of a map; those in `ended` are not looked at again."""
+    shared = {"submission": read_json(run.submission), "refused": read_json(run.refused)}
+    shared |= {"cancel": read_json(run.cancel), "seen": read_json(run.seen)}
+    known = dict(ended or {})
+    found = {}
+    for number in range(spec.tasks or 0):
+        if number in known:
+            found[number] = known[number]
+            continue
+        place = run.task(number)
+        own = asdict(_traces(place)) | {name: value for name, value in shared.items() if name != "seen"}
+        own["seen"] = read_json(place.seen) or shared["seen"]
+        traces = Traces(**own)
+        found[number] = status(spec, traces, reading, now, number)
+        if place.path.exists():
+            _keep(place, traces, found[number], reading)
+    return found
+
+
+def _traces(run: RunDir) -> Traces:
+    return Traces(
+        events=read_lines(run.journal),
+        submission=read_json(run.submission),
+        refused=read_json(run.refused),
+        cancel=read_json(run.cancel),
+        seen=read_json(run.seen),
+        progress=read_json(run.progress),
+        has_result=run.result.exists(),
+    )
+
+
+def _keep(run: RunDir, traces: Traces, now: Status, reading: Reading | None) -> None:
+    """Write down what Slurm will have forgotten soon: an end that the job did not write itself."""
+    if any(event.get("event") == "ended" for event in traces.events) or traces.refused:
+        return
+    seen = dict(traces.seen or {})
+    if seen.get("state") in ENDED:
+        return
+    wanted = _to_keep(traces, now, reading, seen)
+    if wanted is not None and wanted != seen:
+        with suppress(OSError):  # a full disk keeps nobody from reading
+            write_json(run.seen, wanted)
+
+
+def _to_keep(
+    traces: Traces, now: Status, reading: Reading | None, seen: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    if now.over:
+        return {"state": now.state, "sentence": now.sentence, "at": now.ended or time.time()}
+    if reading is None or reading.trouble:
+        return None
+    at = float((traces.submission or {}).get("at", 0.0))
+    absent = reading.taken > at + _SETTLED and now.state in {"running", "queued", "requeued", "preparing"}
+    if absent and not _is_known(traces, reading):
+        first = seen.get("missing_since")
+        return {"missing_since": first if first is not None else reading.taken}
+    return {} if seen else None
+
+
+def _is_known(traces: Traces, reading: Reading) -> bool:
+    job_id = (traces.submission or {}).get("job_id")
+    return any(job_id in {job.job_id, job.array_job_id} for job in reading.jobs) or job_id is None

@@ -1,0 +1,258 @@
+"""From a wish to a run: its directory first, whole, and then Slurm, once."""
+
+import hashlib
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from skiva.runs.environment import travelling
+from skiva.runs.files import write_json, write_whole
+from skiva.runs.ids import is_run_id, new_run_id
+from skiva.runs.offer import find_offer, pick_slice
+from skiva.runs.paths import RunDir, runs_dir
+from skiva.runs.spec import Kind, Spec
+from skiva.runs.wish import BadWish, Wish, job_name
+from skiva_slurm.offer import Offer, SliceOffer
+
+__all__ = ["Luggage", "NotSubmitted", "send"]
+
+_WARN_SECONDS = 60
+_CLAIM_PATIENCE = 120.0
+"""Seconds after which a submission that left nothing behind but its claim may be made anew."""
+
+
+class NotSubmitted(RuntimeError):
+    """Slurm did not take the run; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luggage:
+    """What a run takes along: everything of a `Spec` that its kind decides, and its files."""
+
+    kind: Kind
+    name: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """By their names in the run's directory."""
+    tasks: int | None = None
+    argv: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    start_at: int = 0
+    cwd: str = ""
+    """Where the run works; the caller's directory by default."""
+    sys_path: tuple[str, ...] | None = None
+    """Where modules are found; as here by default."""
+    again_of: str = ""
+
+
+def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | None = None) -> RunDir:
+    """Write the run down and hand it to Slurm; a wish whose key a run has already gives that run.
+
+    Raises:
+        BadWish: names the field; nothing was written or submitted.
+        NoOffer: no site is known here.
+        NotSubmitted: Slurm refused, or did not answer; the run's directory tells it too.
+        OSError: its files could not be written.
+    """
+    offer = find_offer()
+    spec, variables = _spec(luggage, wish, offer, env)
+    request = _request(spec, offer, Path(os.devnull))
+    root = runs_dir(site=offer.runs)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if wish.key and (found := _claim(root, spec)):
+        return found
+    run = _write(root, spec, luggage.files, variables)
+    _queue(run, request.model_copy(update={"output": str(_output(run, spec)), "chdir": str(run.path)}), offer)
+    return run
+
+
+def _spec(
+    luggage: Luggage, wish: Wish, offer: Offer, env: Mapping[str, str] | Iterable[str] | None
+) -> tuple[Spec, dict[str, str]]:
+    try:
+        picked = pick_slice(offer, wish.slice)
+        variables = travelling(os.environ, env)
+    except ValueError as problem:
+        raise BadWish(str(problem)) from None
+    hours = min(offer.hours, offer.max_hours) if wish.hours is None else wish.hours
+    if hours > offer.max_hours:
+        raise BadWish(f"hours: at most {offer.max_hours:g} are possible for a run, not {hours:g}")
+    now = time.time()
+    spec = Spec(
+        id=new_run_id(now),
+        name=wish.name or luggage.name,
+        kind=luggage.kind,
+        created=now,
+        slice=picked.id,
+        slice_title=picked.title,
+        simulated=picked.simulated,
+        hours=hours,
+        warn_seconds=_WARN_SECONDS,
+        cwd=luggage.cwd or str(Path.cwd()),
+        sys_path=_module_places() if luggage.sys_path is None else luggage.sys_path,
+        restarts=wish.restarts,
+        resume=wish.resume,
+        tasks=luggage.tasks,
+        at_once=wish.at_once,
+        parameters=luggage.parameters,
+        start_at=luggage.start_at,
+        argv=luggage.argv,
+        source=luggage.source,
+        key=wish.key,
+        again_of=luggage.again_of,
+        environment=_environment(offer),
+        proof=_proof(picked, offer),
+        hub=offer.hub,
+    )
+    return spec, variables
+
+
+def _module_places() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(Path(place or ".").absolute()) for place in sys.path))
+
+
+def _environment(offer: Offer) -> dict[str, str]:
+    from skiva.kernels.current import current
+
+    kernel = current()
+    return {
+        "id": offer.environment.id,
+        "digest": offer.environment.digest or os.environ.get("SKIVA_ENVIRONMENT_DIGEST", ""),
+        "python": sys.executable,
+        "kernel": kernel.name,
+        "kernel_digest": kernel.digest,
+        "slurm_bin": offer.bin,
+    }
+
+
+def _proof(picked: SliceOffer, offer: Offer) -> dict[str, Any]:
+    return {
+        "devices": list(offer.devices),
+        "always_open": list(offer.always_open),
+        "wanted": picked.devices_wanted,
+        "must": picked.isolation == "exclusive" and offer.fenced,
+    }
+
+
+def _request(spec: Spec, offer: Offer, output: Path) -> Any:
+    """What is asked of Slurm. Raises BadWish where a path of this environment cannot be given to it."""
+    from skiva_images.launch import Launch, command_line
+    from skiva_slurm.sbatch import JobRequest
+    from skiva_slurm.tags import RunTag
+
+    picked = pick_slice(offer, spec.slice)
+    run = runs_dir(site=offer.runs) / spec.id
+    try:
+        launch = Launch.model_validate({**offer.environment.launch, "python": spec.environment["python"]})
+        return JobRequest(
+            name=job_name(spec.name),
+            tag=RunTag(spec.id).text,
+            partition=picked.partition,
+            gres=picked.gres,
+            cores=picked.cores,
+            memory_mb=picked.memory_mb,
+            minutes=max(1, round(spec.hours * 60)),
+            account=picked.account,
+            qos=picked.qos,
+            constraint=picked.constraint,
+            reservation=picked.reservation,
+            output=str(output),
+            chdir=str(run.parent),
+            warn_seconds=spec.warn_seconds,
+            requeue=spec.restarts > 0,
+            tasks=spec.tasks,
+            at_once=spec.at_once,
+            command=tuple(command_line(launch, ["-I", "-m", "skiva.runs.work", str(run)])),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise BadWish(f"{'.'.join(map(str, first['loc'])) or 'environment'}: {first['msg']}") from None
+
+
+def _output(run: RunDir, spec: Spec) -> Path:
+    return run.log() if spec.tasks is None else run.path / "tasks" / "%a.log"
+
+
+def _claim(root: Path, spec: Spec) -> RunDir | None:
+    """The run that has this key; None when the key is ours now."""
+    keys = root / ".keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    place = keys / hashlib.blake2b(spec.key.encode(), digest_size=16).hexdigest()
+    for _ in range(100):
+        mine = keys / f".{secrets.token_hex(8)}"
+        mine.write_text(spec.id)
+        try:
+            os.link(mine, place)  # all or nothing, on a network file system too
+        except FileExistsError:
+            found = _claimed(root, place)
+            if found is not None:
+                return found
+            place.unlink(missing_ok=True)
+        else:
+            return None
+        finally:
+            mine.unlink(missing_ok=True)
+    raise NotSubmitted("This was being submitted many times at once; look into skiva.jobs() and try again.")
+
+
+def _claimed(root: Path, place: Path) -> RunDir | None:
+    """The run behind a claim, once it is there; None where whoever claimed it came to nothing."""
+    while True:
+        try:
+            owner, made = place.read_text(), place.stat().st_mtime
+        except OSError:
+            return None
+        if not is_run_id(owner):
+            return None
+        run = RunDir(root / owner)
+        if run.spec.exists():
+            return None if run.refused.exists() else run
+        if time.time() - made > _CLAIM_PATIENCE:
+            return None
+        time.sleep(0.05)
+
+
+def _write(root: Path, spec: Spec, files: Mapping[str, bytes], env: Mapping[str, str]) -> RunDir:
+    """The whole directory, which appears at once."""
+    draft = root / f".new-{spec.id}"
+    draft.mkdir(mode=0o700)
+    try:
+        for name, content in files.items():
+            write_whole(draft / name, content, sync=False)
+        write_json(draft / "env.json", env, sync=False)
+        if spec.tasks is not None:
+            (draft / "tasks").mkdir(mode=0o700)
+        write_json(draft / "spec.json", spec.to_json())
+        draft.rename(root / spec.id)
+    except BaseException:
+        with suppress(OSError):
+            shutil.rmtree(draft)
+        raise
+    return RunDir(root / spec.id)
+
+
+def _queue(run: RunDir, request: Any, offer: Offer) -> None:
+    from skiva.runs.slurm import Slurm, wait_for
+    from skiva_slurm.errors import Refused, SlurmUnanswered
+    from skiva_slurm.sbatch import sbatch_options, script
+
+    try:
+        job_id = wait_for(Slurm(offer).submit(request))
+    except Refused as refused:
+        write_json(run.refused, {"sentence": str(refused), "at": time.time()})
+        raise NotSubmitted(str(refused)) from None
+    except SlurmUnanswered as silence:
+        raise NotSubmitted(
+            f"{silence}. The run {run.id} is written down; skiva.run({run.id!r}).rerun() sends it off again."
+        ) from None
+    argv = ["sbatch", *sbatch_options(request)]
+    write_json(run.submission, {"job_id": job_id, "at": time.time(), "argv": argv, "script": script(request)})
