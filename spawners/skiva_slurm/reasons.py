@@ -1,7 +1,7 @@
 """Why a job waits, or why it ended, in words for the person who waits."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Words", "explain"]
 
@@ -20,6 +20,7 @@ class Words:
 _ASK = "Ask the operators of this cluster."
 _SMALLER = "Stop waiting and choose a smaller slice or fewer hours."
 _OTHER = "Stop waiting and choose another slice."
+_PASSED_ON = "Slurm says: "
 _STOP_ONE = "Stop one of your sessions, or wait until it ends."
 _AGAIN = "Start the session again."
 
@@ -145,12 +146,23 @@ _THINGS = {
 _UNCOUNTED = frozenset({"memory", "energy", "fast storage"})
 
 
-def explain(reason: str) -> Words:
-    """What one of Slurm's reasons means for the person who waits.
+def explain(reason: str, waiting: str = "session") -> Words:
+    """What one of Slurm's reasons means for the person who waits, for a session or for something else.
 
     Knows every reason code of Slurm 22.05 to 25.11 and the sentences that Slurm sometimes writes instead;
     anything else is passed on as Slurm's own words.
     """
+    words = _explain(reason)
+    if waiting == "session" or words.sentence.startswith(_PASSED_ON):
+        return words
+    return replace(
+        words,
+        sentence=words.sentence.replace("session", waiting),
+        action=words.action.replace("session", waiting),
+    )
+
+
+def _explain(reason: str) -> Words:
     text = (
         "".join(letter if letter.isprintable() else " " for letter in reason[:400])
         .strip()
@@ -166,7 +178,7 @@ def explain(reason: str) -> Words:
         return _PLAIN[code]
     if found := _LIMIT.fullmatch(code):
         return _limit(found)
-    return Words(f"Slurm says: {text}")
+    return Words(f"{_PASSED_ON}{text}")
 
 
 def _limit(found: re.Match[str]) -> Words:

@@ -42,12 +42,12 @@ _SENTENCES = {
         "This slice is not given for so many hours: choose fewer."
     ),
     "Requested partition configuration not available now": (
-        "This slice's part of the cluster takes no such sessions now: choose another slice, or try later."
+        "This slice's part of the cluster takes no such jobs now: choose another slice, or try later."
     ),
     "Requested reservation is invalid": "The reservation of this slice does not exist or is over.",
     "Access denied to requested reservation": "The reservation of this slice is not open to you.",
     "Job violates accounting/QOS policy": (
-        "This is more than you may have in the queue: end one of your sessions, or choose less."
+        "This is more than you may have in the queue: end one of your sessions or runs, or choose less."
     ),
 }
 

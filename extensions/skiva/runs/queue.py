@@ -101,7 +101,7 @@ def from_jobs(jobs: Iterable[Job], user: str, taken: float) -> Reading:
 
 def _seen(job: Job) -> QueueJob:
     waits = job.life is Life.QUEUED
-    told = explain(job.reason) if waits else None
+    told = explain(job.reason, "run") if waits else None
     tag = RunTag.parse(job.tag)
     return QueueJob(
         job_id=job.id,

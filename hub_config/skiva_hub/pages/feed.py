@@ -71,7 +71,7 @@ def _trouble(snapshot: Snapshot | None, now: float) -> str:
 def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
     picked, mark = slice_of(job, site), RunTag.parse(job.tag)
     waits = job.life is Life.QUEUED
-    told = explain(job.reason) if waits else None
+    told = explain(job.reason, "run" if mark else "session") if waits else None
     running = job.life in {Life.RUNNING, Life.PAUSED}
     return {
         "job_id": job.id,

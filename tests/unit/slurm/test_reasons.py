@@ -87,3 +87,10 @@ def test_anything_else_is_passed_on_cleanly(reason: str) -> None:
     words = explain(reason)
     assert words.sentence.isprintable()
     assert 0 < len(words.sentence) < 500
+
+
+def test_runs_are_not_called_sessions() -> None:
+    """For what waits other than a session the words fit that; Slurm's own words are left as they are."""
+    assert "run" in explain("None", "run").sentence
+    assert "session" not in explain("QOSMaxJobsPerUserLimit", "run").action
+    assert explain("my session broke", "run").sentence == "Slurm says: my session broke"
