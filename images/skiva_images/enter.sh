@@ -41,8 +41,9 @@ fi
 for file in passwd group; do
     number=$uid
     [ $file = passwd ] || number=$gid
-    # First, since the image may have somebody else under the same number.
-    { getent $file "$number" || :; cat "$base/image/etc/$file" || :; } >"$base/upper/etc/$file" 2>/dev/null
+    # First, since the image may have somebody else under the same number; the node's own accounts last:
+    # Slurm's commands want to know the one that slurmctld runs as.
+    { getent $file "$number" || :; cat "$base/image/etc/$file" /etc/$file || :; } >"$base/upper/etc/$file" 2>/dev/null
 done
 for file in hosts resolv.conf localtime; do
     [ ! -e /etc/$file ] || cp /etc/$file "$base/upper/etc/$file"

@@ -1,6 +1,7 @@
 """A person's session from each form of an environment, on the real Slurm, through the hub."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,27 @@ _PYTHON = {
 }
 
 
+_QUEUE = """
+import json, os, pathlib, subprocess, time
+def run(*argv, stdin=""):
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True).stdout.strip()
+said = {"version": run("sbatch", "--version")}
+script = "#!/bin/sh\\nid -u\\n"
+place = pathlib.Path("~/printed-by-a-job").expanduser()
+options = ["--parsable", "--partition=cpu", "--mem=100", "--time=1", "--output=" + str(place)]
+number = run("sbatch", *options, stdin=script)
+while run("squeue", "--me", "--noheader", "--states=all", "--jobs=" + number, "--format=%T") != "COMPLETED":
+    time.sleep(0.1)
+held = run("sbatch", *options, "--hold", stdin=script)
+said["shown"] = run("scontrol", "--oneliner", "show", "job", held)
+said["mine"] = run("squeue", "--me", "--noheader", "--format=%i %u").split("\\n")
+run("scancel", held)
+said["printed"] = place.read_text().strip()
+said["offer"] = json.loads(pathlib.Path(os.environ["SKIVA_RUN_DIR"], "offer.json").read_text())
+print(json.dumps(said | {"held": held, "job": os.environ["SLURM_JOB_ID"]}))
+"""
+
+
 @pytest.fixture
 def hub(cluster: Any) -> Iterator[HubClient]:
     """The hub's API, for administrators; researcher1 has no session afterwards."""
@@ -66,3 +88,22 @@ def test_a_session_runs_a_cell(
     assert (home / "made-in-a-cell").stat().st_uid == home.stat().st_uid
     if environment != "base":
         assert told["digest"] == images.record.digest
+
+
+@pytest.mark.parametrize("environment", ["base-oci", "base-sif"])
+def test_people_hand_jobs_to_slurm_from_inside_an_image(
+    hub: HubClient, cluster: Any, images: Images, home: Path, environment: str
+) -> None:
+    """The site's own client is in there: sbatch, squeue, scontrol and scancel work, as the person."""
+    hub.start_server("researcher1", {"slice": "cpu", "environment": environment, "hours": 1})
+    hub.wait_ready("researcher1", 120)
+    token = hub.user_token("researcher1")
+    told = json.loads(run_code(f"{cluster.url}/user/researcher1/", token, _QUEUE))
+    outside = subprocess.run(["/usr/bin/sbatch", "--version"], capture_output=True, text=True, check=True)
+    assert told["version"] == outside.stdout.strip()
+    assert told["printed"] == str(home.stat().st_uid)
+    assert "UserId=researcher1" in told["shown"]
+    assert sorted(told["mine"]) == sorted(f"{number} researcher1" for number in (told["held"], told["job"]))
+    offered = told["offer"]["environment"]
+    assert (offered["id"], offered["digest"]) == (environment, images.record.digest)
+    assert "/usr/bin/sbatch" in offered["launch"]["binds"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skiva_hub.embedded import accounts, cgroups, hardware, plan, ports
+from skiva_hub.embedded import accounts, cgroups, client, hardware, plan, ports
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.layout import Layout, Owners
 
@@ -58,7 +58,8 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
         layout = plan.simulated(
             directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
         )
-    return Assembly(replace(layout, slurm_version=slurm_version(_printed_version())), numbers)
+    version = slurm_version(_printed_version())
+    return Assembly(replace(layout, slurm_version=version, client=client.found()), numbers)
 
 
 def slurm_version(printed: str) -> tuple[int, int]:

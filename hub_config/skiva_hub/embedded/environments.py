@@ -16,10 +16,10 @@ def offered(layout: Layout) -> list[dict[str, object]]:
         "python": str(layout.dir / "venv" / "base" / "bin" / "python"),
     }
     built = [one for one in Store(layout.dir / "images").versions() if one.current]
-    return [base, *(table for one in built if (table := _table(layout, one)))]
+    return [base, *(table for one in built if (table := _table(one)))]
 
 
-def _table(layout: Layout, built: Built) -> dict[str, object] | None:
+def _table(built: Built) -> dict[str, object] | None:
     try:
         record = built.record()
     except StoreError:
@@ -34,5 +34,4 @@ def _table(layout: Layout, built: Built) -> dict[str, object] | None:
     if built.form == "env":
         return told | {"python": str(current / "bin" / "python")}
     image = current / "rootfs" if built.form == "oci" else current
-    inside = {"python": record.python, "launcher": "namespace", "image": str(image)}
-    return told | inside | {"binds": [str(layout.munge_socket.parent)]}
+    return told | {"python": record.python, "launcher": "namespace", "image": str(image)}

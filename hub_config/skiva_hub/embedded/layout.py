@@ -90,6 +90,7 @@ class Layout:
         simulated: whether the GPUs are device files without a GPU behind them.
         shared_devices: device files that belong to several slices at once (MIG's parents).
         slurm_version: major and minor, e.g. (22, 5).
+        client: what of Slurm's client, beside munge's socket, a session inside an image needs.
     """
 
     dir: Path
@@ -102,6 +103,7 @@ class Layout:
     simulated: bool
     shared_devices: tuple[Path, ...] = ()
     slurm_version: tuple[int, int] = (22, 5)
+    client: tuple[Path, ...] = ()
 
     @property
     def id(self) -> str:

@@ -21,6 +21,8 @@ def site_toml(layout: Layout, environments: Iterable[Mapping[str, object]]) -> s
             *(table("[[slice]]", _slice(layout, plan)) for plan in layout.slices),
             *(table("[[environment]]", one) for one in environments),
             table("[hours]", _hours(layout)),
+            # As long as its partitions allow.
+            table("[batch]", {"max_hours": 24.0}),
             table("[limits]", {"servers": 1}),
             table("[idle]", {"minutes": 60}),
         ]
@@ -56,6 +58,7 @@ def _cluster(layout: Layout) -> dict[str, object]:
         "name": "embedded",
         "bin": "/usr/bin",
         "conf": str(layout.conf),
+        "client": [str(path) for path in (*layout.client, layout.munge_socket.parent)],
         "fenced": layout.fenced,
         "always_open": [str(path) for path in layout.shared_devices],
     }

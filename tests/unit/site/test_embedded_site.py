@@ -1,9 +1,11 @@
 """The site file that an embedded cluster writes for itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from skiva_hub.embedded import client
 from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.hardware import Gpu, Machine, MigInstance
 from skiva_hub.embedded.layout import Layout, Owners
@@ -36,8 +38,27 @@ def test_what_up_writes_is_a_good_site(owners: Owners, fenced: bool) -> None:
 
 def test_the_example_is_what_up_writes() -> None:
     """The example of an embedded site tells what operators find in the state directory."""
-    site, example = written(simulated(DIR, ROOT, ports=PORTS, hub_port=8000, fenced=True)), load(EXAMPLE)
-    assert example == site
+    library = Path("/usr/lib/x86_64-linux-gnu")
+    programs = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
+    parts = (*(Path("/usr/bin", name) for name in programs), library / "slurm-wlm", library / "libmunge.so.2")
+    layout = simulated(DIR, ROOT, ports=PORTS, hub_port=8000, fenced=True)
+    assert load(EXAMPLE) == written(replace(layout, client=parts))
+
+
+def test_slurms_client_is_found_where_debian_and_others_put_it(tmp_path: Path) -> None:
+    """What sessions in images need of it, and nothing where it would not run there."""
+    names = [
+        "usr/bin/sbatch",
+        "usr/bin/squeue",
+        "usr/lib/aarch64-linux-gnu/libmunge.so.2",
+        "usr/lib64/slurm/x",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    expected = (*names[:2], "usr/lib64/slurm", names[2])
+    assert client.found(tmp_path, "glibc 2.36") == tuple(tmp_path / name for name in expected)
+    assert client.found(tmp_path, "glibc 2.39") == client.found(tmp_path, "musl") == ()
 
 
 def test_a_mig_instance_of_a_real_gpu_is_proved_by_the_two_files_that_are_its_own() -> None:
