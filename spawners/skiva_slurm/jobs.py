@@ -3,6 +3,7 @@
 A `Snapshot` is one complete, successful reading of Slurm. Nothing here does I/O.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +11,8 @@ from typing import Self
 
 from skiva_slurm.gres import Gres
 from skiva_slurm.states import Life, life
+
+_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,18 @@ class Array:
     """The array's number, under which all of it is cancelled."""
     tasks: str
     """One task's number, or as Slurm writes those that wait together, e.g. `3-199%8`."""
+
+    @property
+    def count(self) -> int:
+        """For how many tasks it stands; where Slurm cut its list short, for how many at least."""
+        ranges = _RANGE.finditer(self.tasks.partition("%")[0])
+        return sum(max(0, int(r[2] or r[1]) - int(r[1])) // max(1, int(r[3] or 1)) + 1 for r in ranges) or 1
+
+    @property
+    def at_once(self) -> int:
+        """How many of these tasks may run at the same time, as far as the array itself says."""
+        limit = self.tasks.rpartition("%")[2] if "%" in self.tasks else ""
+        return min(self.count, int(limit)) if re.fullmatch(r"[1-9][0-9]{0,9}", limit) else self.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ class FakeNode:
 class FakeSlurm:
     """squeue, scontrol, sbatch and scancel as executables in `bin`, over a state file in `directory`.
 
-    A job that sbatch takes is PENDING until `set_state` moves it. Faults are set for each command and stay
+    A job that sbatch takes is PENDING until `set_state` moves it; an array is one such job until
+    `task_of_its_own` parts tasks from it. Faults are set for each command and stay
     until `heal`, or for `times` calls:
 
     - `hang`: it never answers; `delay`: it answers after so many seconds;
@@ -175,6 +176,11 @@ class FakeSlurm:
                 job["restartcnt"] = restarts
             if state == "RUNNING":
                 job.update(starttime=now, endtime=now + 60 * job["minutes"])
+
+    def task_of_its_own(self, array: int, task: int) -> int:
+        """Let a task of a pending array have a job of its own, as those have that start; the job's number."""
+        with slurm_commands.opened(self.directory) as state:
+            return slurm_commands.task_of_its_own(state, array, task)
 
     def set_node(self, name: str, state: str) -> None:
         """Change a node's state, e.g. to `DOWN*`."""

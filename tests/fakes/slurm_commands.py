@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,8 @@ def new_job(number: int, options: dict[str, str]) -> State:
         "prioritylong": 1,
         "restartcnt": 0,
         "exit_code": 0,
+        "arrayjobid": number,
+        "arraytaskid": options.get("array", "N/A"),
         "reason": "Priority",
         "comment": options.get("comment", "(null)"),
         "gres": options.get("gres", ""),
@@ -147,11 +149,44 @@ def new_job(number: int, options: dict[str, str]) -> State:
     }
 
 
+def task_of_its_own(state: State, array: int, task: int) -> int:
+    """Give a task that waits with the rest of its array a row of its own, as Slurm does; its number."""
+    row = state["jobs"][str(array)]
+    waiting, _, limit = row["arraytaskid"].partition("%")
+    first, _, last = waiting.partition("-")
+    tasks = list(range(int(first), int(last or first) + 1)) if "," not in waiting else waiting.split(",")
+    rest = [str(one) for one in tasks if int(one) != task]
+    if len(rest) == len(tasks):
+        raise ValueError(f"task {task} of job {array} does not wait")
+    if not rest:
+        row["arraytaskid"] = str(task)
+        return array
+    together = int(rest[-1]) - int(rest[0]) == len(rest) - 1 and len(rest) > 1
+    number: int = state["next_id"]
+    state["next_id"] += 1
+    state["jobs"][str(number)] = {**row, "jobid": number, "arraytaskid": str(task)}
+    row["arraytaskid"] = (f"{rest[0]}-{rest[-1]}" if together else ",".join(rest)) + (limit and f"%{limit}")
+    return number
+
+
+def _meant(state: State, argument: str) -> list[State]:
+    """The jobs that `7` (all of array 7 too) or `7_3` names."""
+    array, _, task = argument.partition("_")
+    jobs = [job for job in state["jobs"].values() if str(job["arrayjobid"]) == array]
+    if not task:
+        return [*jobs, *(job for job in state["jobs"].values() if str(job["jobid"]) == array)]
+    for job in jobs:
+        with suppress(ValueError):
+            if job["arraytaskid"] not in {task, "N/A"}:
+                return [state["jobs"][str(task_of_its_own(state, job["jobid"], int(task)))]]
+    return [job for job in jobs if job["arraytaskid"] == task]
+
+
 def _scancel(state: State, argv: list[str], fault: State) -> str:
-    for number in (argument for argument in argv if argument.isdigit()):
-        job = state["jobs"].get(number)
-        if job and not fault.get("lose") and job["state"] in {"PENDING", "REQUEUE_HOLD", *_RUNNING}:
-            job.update(state="CANCELLED", reason="None", exit_code=15, endtime=int(time.time()))
+    for argument in (one for one in argv if re.fullmatch("[0-9]+(_[0-9]+)?", one)):
+        for job in [] if fault.get("lose") else _meant(state, argument):
+            if job["state"] in {"PENDING", "REQUEUE_HOLD", *_RUNNING}:
+                job.update(state="CANCELLED", reason="None", exit_code=15, endtime=int(time.time()))
     return ""
 
 

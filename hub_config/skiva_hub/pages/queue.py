@@ -32,15 +32,18 @@ def available(picked: Slice, snapshot: Snapshot) -> Availability:
 
 
 def waiting(picked: Slice, snapshot: Snapshot) -> int:
-    """How many jobs stand in line for this slice; those that are held back do not."""
-    return len(_line(picked, snapshot))
+    """How many jobs stand in line for this slice; those that are held back do not.
+
+    Of an array those tasks count that may run at once.
+    """
+    return sum(map(_weight, _line(picked, snapshot)))
 
 
 def position(job: Job, picked: Slice, snapshot: Snapshot) -> tuple[int, int]:
     """The place of `job` in its line, from 1, and the length of that line."""
     line = _line(picked, snapshot)
-    before = sum(1 for other in line if other.id != job.id and _rank(other) < _rank(job))
-    length = len(line) + (0 if any(other.id == job.id for other in line) else 1)
+    before = sum(_weight(other) for other in line if other.id != job.id and _rank(other) < _rank(job))
+    length = sum(map(_weight, line)) + (0 if any(other.id == job.id for other in line) else 1)
     return before + 1, length
 
 
@@ -66,6 +69,10 @@ def _line(picked: Slice, snapshot: Snapshot) -> list[Job]:
         and _same_partition(job, picked)
         and _same_gres(job, picked)
     ]
+
+
+def _weight(job: Job) -> int:
+    return job.array.at_once if job.array else 1
 
 
 def _rank(job: Job) -> tuple[int, float, int]:

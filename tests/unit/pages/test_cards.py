@@ -8,7 +8,7 @@ from tests.unit.pages.samples import NOW
 
 from skiva_hub.pages.cards import Card, board, cards, stale_after
 from skiva_hub.site import Site
-from skiva_slurm.jobs import Snapshot
+from skiva_slurm.jobs import Array, Snapshot
 
 USER = "researcher1"
 
@@ -52,6 +52,14 @@ def test_those_who_wait_are_counted_and_come_first() -> None:
     card = _card("1g.10gb", samples.full(samples.pending(300), samples.pending(301), held, limited))
     assert card.waiting == 2
     assert card.starts.startswith("2 jobs wait ahead of you; the next one is free by {time}")
+
+
+def test_of_a_sweep_those_tasks_count_that_may_start() -> None:
+    """One row of an array stands for many; those that its own limit holds back are in nobody's way."""
+    limited = replace(samples.pending(300), array=Array(300, "3-199%8"))
+    whole = replace(samples.pending(301), array=Array(301, "0-3"))
+    waits_for_itself = replace(samples.pending(302, reason="JobArrayTaskLimit"), array=Array(302, "5-90%2"))
+    assert _card("1g.10gb", samples.full(limited, whole, waits_for_itself)).waiting == 12
 
 
 def test_a_free_slice_that_others_wait_for_is_not_promised() -> None:

@@ -8,7 +8,7 @@ from tests.fakes.slurm import FakeSlurm
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.gres import Gres
-from skiva_slurm.jobs import Snapshot
+from skiva_slurm.jobs import Array, Snapshot
 from skiva_slurm.reader import SlurmReader
 from skiva_slurm.refusal import submitted
 from skiva_slurm.runner import run
@@ -158,3 +158,25 @@ async def test_filters_in_the_environment_do_not_hide_jobs(slurm: FakeSlurm) -> 
     env = {**slurm.env, "SQUEUE_USERS": "bob", "SLURM_CLUSTERS": "other", "SLURM_CONF": "/etc/slurm.conf"}
     kept = SlurmReader(slurm.bin, env, timeout=5.0)._env
     assert {name for name in kept if "S" in name} == {"SLURM_CONF", "SLURM_TIME_FORMAT"}
+
+
+async def test_tasks_of_an_array_leave_it_one_by_one_and_are_cancelled_together(
+    slurm: FakeSlurm, reader: SlurmReader
+) -> None:
+    """An array waits as one row; its tasks start as jobs of their own, the last under the array's number."""
+    number = await submit(slurm, tasks=3, at_once=2, tag="skiva-run:261122-abcdefgh")
+    assert (await reader.jobs())[number].array == Array(number, "0-2%2")
+    first = slurm.task_of_its_own(number, 0)
+    slurm.set_state(first, "RUNNING", node="n1")
+    jobs = await reader.jobs()
+    assert (jobs[first].array, jobs[number].array) == (Array(number, "0"), Array(number, "1-2%2"))
+    await run([str(slurm.bin / "scancel"), f"{number}_1"], env=slurm.env, timeout=5.0)
+    jobs = await reader.jobs()
+    assert {job.array.tasks: job.state for job in jobs.values() if job.array} == {
+        "0": "RUNNING",
+        "1": "CANCELLED",
+        "2%2": "PENDING",
+    }
+    assert slurm.task_of_its_own(number, 2) == number
+    await run([str(slurm.bin / "scancel"), str(number)], env=slurm.env, timeout=5.0)
+    assert {job.state for job in (await reader.jobs()).values()} == {"CANCELLED"}

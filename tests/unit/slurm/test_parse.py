@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from skiva_slurm.errors import Unreadable
 from skiva_slurm.gres import Gres
-from skiva_slurm.jobs import Node
+from skiva_slurm.jobs import Array, Node
 from skiva_slurm.parse import job_query, parse_jobs, parse_nodes
 from skiva_slurm.states import Life
+from skiva_slurm.tags import RunTag
 
 CORPUS = Path(__file__).parent / "corpus"
 NONCE = "NONCEnonceNONCEnonce"
@@ -51,12 +52,38 @@ def test_a_real_answer_is_read() -> None:
     assert (holder.start, holder.end) == (1795295939.0, 1795297139.0)
     assert holder.tag == "skiva:hub1:alice/:0123456789abcdef"
     assert jobs[33].gres == (Gres("gpu", "", 2),)
-    assert jobs[35].array
+    assert jobs[35].array == Array(35, "1-3%1")
     assert jobs[35].reason.startswith("Nodes required for job are DOWN")
     assert jobs[15].exit_code == "0:15"
     assert jobs[39].end is None
     assert jobs[36].start is None
-    assert not jobs[36].array
+    assert {number for number, job in jobs.items() if job.array} == {35}
+
+
+def test_a_real_answer_with_arrays_is_read() -> None:
+    """Ended and running tasks are jobs of their own, the rest waits in one row; a single job has no array."""
+    jobs = parse_jobs((CORPUS / "jobs-22.05-arrays.txt").read_text(), NONCE)
+
+    def tasks(run: str) -> dict[str, str]:
+        mine = [job for job in jobs.values() if job.tag == RunTag(f"261122-{run}").text]
+        assert {job.user for job in mine} == {"researcher1"}
+        return {job.array.tasks if job.array else "": job.state for job in mine}
+
+    assert tasks("aaaaaaa1") == {str(n): "FAILED" if n == 3 else "COMPLETED" for n in range(6)}
+    sweep = tasks("aaaaaaa3")
+    assert (sweep["2"], sweep["3"], sweep["11"]) == ("COMPLETED", "CANCELLED", "RUNNING")
+    assert sweep["12-199%8"] == "PENDING"
+    assert tasks("aaaaaaa4") == {"0": "RUNNING", "1": "RUNNING", "2-9": "PENDING"}
+    assert tasks("aaaaaaa5") == {"7-199:2": "PENDING"}
+    assert tasks("aaaaaaa2") == {"": "COMPLETED"}
+    assert tasks("aaaaaaa6") == {"": "RUNNING"}
+    assert tasks("aaaaaaa7") == {"0": "PENDING", "1": "RUNNING"}
+    rest = next(job for job in jobs.values() if job.array == Array(job.id, "12-199%8"))
+    assert (rest.reason, rest.array and rest.array.job_id) == ("JobArrayTaskLimit", rest.id)
+    put_back = next(job for job in jobs.values() if job.restarts)
+    assert (put_back.array, put_back.life) == (Array(15, "0"), Life.QUEUED)
+    assert next(job for job in jobs.values() if job.state == "FAILED").exit_code == "7:0"
+    assert [job.tag for job in jobs.values() if job.array and job.array.tasks == "0-20:4"] == [""]
 
 
 def test_a_forged_row_in_a_comment_is_only_a_comment() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
-from skiva_slurm.tags import Tag
+from skiva_slurm.tags import RUN_ID, RunTag, Tag
 
 PLAIN: dict[str, Any] = {
     "tag": "skiva:hub1:alice/:0123456789abcdef",
@@ -27,14 +27,17 @@ PLAIN: dict[str, Any] = {
 SHAPE = re.compile(
     r"--parsable --(?:no-)?requeue --job-name= --comment= --partition= (?:--gres= )?--nodes= --ntasks= "
     r"--cpus-per-task= --mem= --time= --output= --chdir= --signal= --open-mode= --export="
-    r"(?: --account=)?(?: --qos=)?(?: --constraint=)?(?: --reservation=)?"
+    r"(?: --account=)?(?: --qos=)?(?: --constraint=)?(?: --reservation=)?(?: --array=)?"
 )
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}", fullmatch=True)
 paths = st.text(st.characters(codec="utf-8"), max_size=30).map("/".__add__)
 requests: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
-    tag=st.builds(
-        Tag, st.just("hub1"), st.text(min_size=1, max_size=20), st.text(max_size=10), st.just("a" * 8)
+    tag=(
+        st.builds(
+            Tag, st.just("hub1"), st.text(min_size=1, max_size=20), st.text(max_size=10), st.just("a" * 8)
+        )
+        | st.builds(RunTag, st.from_regex(RUN_ID, fullmatch=True))
     ).map(lambda tag: tag.text),
     partition=names,
     gres=st.none() | st.from_regex(r"(gpu|shard):([a-z0-9][a-z0-9.]{0,9}:)?[1-9]", fullmatch=True),
@@ -49,6 +52,8 @@ requests: st.SearchStrategy[dict[str, Any]] = st.builds(
     chdir=paths,
     warn_seconds=st.integers(1, 65535),
     requeue=st.booleans(),
+    tasks=st.none() | st.integers(1, 4_000_000),
+    at_once=st.none() | st.integers(1, 4_000_000),
     command=st.tuples(st.from_regex(r"/[A-Za-z0-9_./+-]{1,40}", fullmatch=True), st.text("a'\"$;\n ")),
 )
 
@@ -133,12 +138,14 @@ def test_a_command_begins_with_a_program(command: tuple[str, ...]) -> None:
     assert caught.value.errors()[0]["loc"] == ("command",)
 
 
-@pytest.mark.parametrize("field", ["cores", "memory_mb", "minutes", "warn_seconds"])
+@pytest.mark.parametrize("field", ["cores", "memory_mb", "minutes", "warn_seconds", "tasks", "at_once"])
 @pytest.mark.parametrize(
     "value", [0, -1, 10**12, True, 1.5, float("nan"), "2", "0x10", "\uff14", [1], None, "UNLIMITED"]
 )
 def test_numbers_are_whole_and_bounded(field: str, value: object) -> None:
     """Zero (Slurm's word for a whole node's memory), floats, booleans and texts are refused."""
+    if value is None and field in {"tasks", "at_once"}:
+        return  # one job, or as many at once as Slurm likes
     with pytest.raises(ValidationError) as caught:
         JobRequest(**{**PLAIN, field: value})
     assert caught.value.errors()[0]["loc"] == (field,)
@@ -160,3 +167,25 @@ def test_percent_signs_of_a_path_are_letters() -> None:
 def test_the_warning_comes_late_enough_to_mean_something(minutes: int, warn: int) -> None:
     """In a short session the warning waits for half of it to be over."""
     assert f"--signal=B:USR1@{warn}" in sbatch_options(JobRequest(**{**PLAIN, "minutes": minutes}))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "at_once", "option"),
+    [(None, 4, None), (1, None, "--array=0-0"), (200, None, "--array=0-199"), (200, 8, "--array=0-199%8")],
+)
+def test_tasks_are_one_array(tasks: int | None, at_once: int | None, option: str | None) -> None:
+    """However many tasks, one submission; how many run at once is its own limit."""
+    argv = sbatch_options(JobRequest(**{**PLAIN, "tasks": tasks, "at_once": at_once}))
+    assert [word for word in argv if word.startswith("--array")] == ([option] if option else [])
+
+
+def test_only_an_arrays_last_part_has_a_tasks_number() -> None:
+    """Each task has a log of its own; any other percent sign of the path stays a letter."""
+
+    def output(path: str, tasks: int | None) -> str:
+        argv = sbatch_options(JobRequest(**{**PLAIN, "output": path, "tasks": tasks}))
+        return next(word for word in argv if word.startswith("--output"))
+
+    assert output("/home/50%j/tasks/%a.log", 3) == "--output=/home/50%%j/tasks/%a.log"
+    assert output("/home/50%j/tasks/%a.log", None) == "--output=/home/50%%j/tasks/%%a.log"
+    assert output("/home/%a.log/log", 3) == "--output=/home/%%a.log/log"
