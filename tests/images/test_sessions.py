@@ -1,7 +1,6 @@
 """A person's session from each form of an environment, on the real Slurm, through the hub."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -99,8 +98,7 @@ def test_people_hand_jobs_to_slurm_from_inside_an_image(
     hub.wait_ready("researcher1", 120)
     token = hub.user_token("researcher1")
     told = json.loads(run_code(f"{cluster.url}/user/researcher1/", token, _QUEUE))
-    outside = subprocess.run(["/usr/bin/sbatch", "--version"], capture_output=True, text=True, check=True)
-    assert told["version"] == outside.stdout.strip()
+    assert told["version"] == cluster.run_as("researcher1", ["/usr/bin/sbatch", "--version"]).stdout.strip()
     assert told["printed"] == str(home.stat().st_uid)
     assert "UserId=researcher1" in told["shown"]
     assert sorted(told["mine"]) == sorted(f"{number} researcher1" for number in (told["held"], told["job"]))
