@@ -24,7 +24,8 @@ def slurm_conf(layout: Layout) -> str:
         f"SlurmdUser={layout.owners.slurmd}",
         "AuthType=auth/munge",
         "CredType=cred/munge",
-        f"AuthInfo=socket={layout.munge_socket}",
+        # Slurm lets a requeued job wait for as long; its default is two minutes.
+        f"AuthInfo=socket={layout.munge_socket},cred_expire=20",
         f"StateSaveLocation={layout.slurm}/state",
         f"SlurmdSpoolDir={layout.slurm}/spool/%n",
         f"SlurmctldPidFile={layout.slurm}/state/slurmctld.pid",
