@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from skiva_hub.pages.environments import Records
 from skiva_hub.site import Environment, Site, Slice
 from skiva_spawners.errors import BadOption
 
@@ -43,8 +44,16 @@ class Choice(BaseModel):
         return max(1, round(self.hours * 60))
 
 
-def choose(wish: Mapping[str, Any], site: Site, user: str, groups: frozenset[str]) -> Choice:
+def choose(
+    wish: Mapping[str, Any],
+    site: Site,
+    user: str,
+    groups: frozenset[str],
+    records: Records | None = None,
+) -> Choice:
     """Check `wish` against the site as it is today and fill in what it leaves out.
+
+    `records` say what environments need, as far as it is known.
 
     Raises:
         BadOption: with one sentence that names the field.
@@ -52,6 +61,12 @@ def choose(wish: Mapping[str, Any], site: Site, user: str, groups: frozenset[str
     options = _parse(wish)
     picked = _pick("slice", options.slice, site.slices_for(user, groups))
     environment = _pick("environment", options.environment, site.environments_for(user, groups))
+    record = (records or {}).get(environment.id)
+    if picked.gres is None and record is not None and record.gpu == "required":
+        raise BadOption(
+            "environment",
+            f"{environment.title} needs a GPU, and {picked.title} has none; choose another slice",
+        )
     longest = site.max_hours(picked)
     hours = min(site.hours.default, longest) if options.hours is None else options.hours
     if hours > longest:

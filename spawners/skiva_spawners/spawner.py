@@ -107,7 +107,8 @@ class SliceSpawner(SlurmSpawner):
             SpawnException: one sentence that names the field.
         """
         try:
-            return choose(self.user_options or {}, self.skiva.site, self.user.name, self.groups)
+            state = self.skiva
+            return choose(self.user_options or {}, state.site, self.user.name, self.groups, state.records)
         except BadOption as problem:
             raise _told(str(problem), "option") from None
 

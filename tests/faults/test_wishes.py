@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.faults import LIGHT, Faults
+from tests.support.faults import LIGHT, MINI, Faults
 from tests.support.invariants import check
 from tests.support.visitor import sign_in
+from tests.support.waiting import wait_until
 
 _NASTY = [
     "\n",
@@ -107,6 +108,35 @@ def test_what_slurm_refuses_is_told_as_one_sentence(faults: Faults) -> None:
     told = faults.start_and_see("researcher1", {**LIGHT, "slice": "nowhere"})
     assert "This slice's part of the cluster is gone: choose another slice. (Slurm: " in told
     check(faults.cluster, faults.client)
+
+
+def test_an_environment_that_needs_a_gpu_is_refused_on_a_slice_without(faults: Faults) -> None:
+    """Over REST as on the page: 400 with a sentence, nothing submitted; with a GPU it starts."""
+    faults.client.add_user("researcher1")
+    record = faults.python("light").with_name("python.json")
+    digest = "sha256:" + "0" * 64
+    values = {"name": "light", "form": "env", "digest": digest, "python": "/p", "python_version": "3"}
+    before = _jobs(faults)
+
+    def need() -> str:
+        with faults.client.as_user("researcher1") as person:
+            cards = person.get("skiva/slices")["environments"]
+        return next(str(card["gpu"]) for card in cards if card["id"] == "light")
+
+    try:
+        record.write_text(json.dumps({**values, "gpu": "required"}))
+        wait_until(lambda: need() == "required", 30, "the hub has read the record")
+        answer = faults.client.ask("POST", "users/researcher1/server", json=dict(LIGHT))
+        assert answer.status_code == 400
+        assert (
+            answer.json()["message"]
+            == "environment: light needs a GPU, and light has none; choose another slice"
+        )
+        assert _jobs(faults) <= before
+        assert faults.start_and_see("researcher1", MINI) == ""
+    finally:
+        record.unlink()
+        wait_until(lambda: need() == "unused", 30, "the hub has seen that the record is gone")
 
 
 def test_somebody_without_an_account_is_told_so(faults: Faults) -> None:

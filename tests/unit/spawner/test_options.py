@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
+from skiva_images.record import ImageRecord
 from skiva_spawners.errors import BadOption
 from skiva_spawners.options import choose
 
@@ -72,6 +73,22 @@ def test_a_slice_of_a_partition_for_others_is_not_on_offer() -> None:
     assert choose({"slice": "h100", "hours": 1}, SITE, "ann", NOBODY).slice.id == "h100"
     with pytest.raises(BadOption, match="not among those you may use"):
         choose({"slice": "h100", "hours": 1}, SITE, "bob", NOBODY)
+
+
+@pytest.mark.parametrize(("gpu", "refused"), [("unused", False), ("helps", False), ("required", True)])
+def test_an_environment_that_needs_a_gpu_is_not_started_without_one(gpu: str, refused: bool) -> None:
+    """What its record says holds whichever way the wish came; on a slice with a GPU it starts."""
+    cores = Slice(id="cpu", title="Cores", partition="gpu", memory_mb=4000, isolation="none")
+    site = SITE.model_copy(update={"slice": (*SITE.slice, cores)})
+    values = {"name": "base", "form": "env", "digest": "sha256:" + "0" * 64, "python": "/p", "gpu": gpu}
+    records = {"base": ImageRecord.model_validate({**values, "python_version": "3.11.2"})}
+    assert choose({"slice": "1g.10gb"}, site, "bob", NOBODY, records).environment.id == "base"
+    assert choose({"slice": "cpu"}, site, "bob", NOBODY, {}).slice.id == "cpu"
+    if not refused:
+        assert choose({"slice": "cpu"}, site, "bob", NOBODY, records).slice.id == "cpu"
+        return
+    with pytest.raises(BadOption, match=r"^environment: Base needs a GPU, and Cores has none; choose"):
+        choose({"slice": "cpu"}, site, "bob", NOBODY, records)
 
 
 JSON = st.recursive(
