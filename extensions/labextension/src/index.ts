@@ -9,6 +9,7 @@ import { OpenDocuments } from './documents';
 import { EndNotice } from './ended';
 import { SessionItem } from './item';
 import { KernelList } from './kernels';
+import { runs } from './runs/plugins';
 import { ISession, Session } from './session';
 import { Warnings } from './warnings';
 
@@ -81,4 +82,4 @@ const kernels: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [session, commands, status, warnings, kernels];
+export default [session, commands, status, warnings, kernels, ...runs];

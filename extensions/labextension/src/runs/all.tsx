@@ -1,0 +1,140 @@
+import React from 'react';
+
+import type { RunActions } from './actions';
+import { complain } from './actions';
+import { useNow } from './clock';
+import { Empty } from './empty';
+import { RunList } from './list';
+import type { RunsModel } from './model';
+import { filtered, hasFailed, isLive, type Choice } from './rows';
+
+/** Which runs are listed. */
+export interface IFilter {
+  readonly choice: Choice;
+  readonly text: string;
+}
+
+interface IAllProps {
+  model: RunsModel;
+  actions: RunActions;
+  active: string | null;
+  setActive: (id: string) => void;
+  open: (id: string) => void;
+  filter: IFilter;
+  setFilter: (filter: IFilter) => void;
+}
+
+const CHOICES: readonly [Choice, string][] = [
+  ['all', 'All'],
+  ['live', 'Live'],
+  ['ended', 'Ended'],
+  ['failed', 'Failed']
+];
+
+function Filter(props: { filter: IFilter; setFilter: (filter: IFilter) => void; live: number; failed: number }): React.ReactElement {
+  const { filter, setFilter } = props;
+  const counts: Partial<Record<Choice, number>> = { live: props.live, failed: props.failed };
+  const toList = (event: React.KeyboardEvent<HTMLElement>) => {
+    if (event.key === 'ArrowDown') {
+      event.preventDefault();
+      event.currentTarget.closest('.skiva-AllRuns')?.querySelector<HTMLElement>('.skiva-RunList')?.focus();
+    }
+  };
+  return (
+    <div className="skiva-Filter">
+      <input
+        type="search"
+        className="jp-mod-styled"
+        placeholder="Filter by name, slice, state…"
+        aria-label="Filter runs"
+        value={filter.text}
+        onChange={event => setFilter({ ...filter, text: event.currentTarget.value })}
+        onKeyDown={toList}
+      />
+      <div className="skiva-Choices" role="group" aria-label="Which runs">
+        {CHOICES.map(([choice, label]) => (
+          <button
+            type="button"
+            key={choice}
+            className="skiva-Choice"
+            aria-pressed={filter.choice === choice}
+            onClick={() => setFilter({ ...filter, choice })}
+          >
+            {label}
+            {counts[choice] ? <span className="skiva-Count">{counts[choice]}</span> : null}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Older(props: { model: RunsModel; searching: boolean }): React.ReactElement | null {
+  const { model, searching } = props;
+  const [busy, setBusy] = React.useState(false);
+  if (!model.more) {
+    return null;
+  }
+  const read = () => {
+    setBusy(true);
+    void model
+      .older()
+      .catch(complain)
+      .finally(() => setBusy(false));
+  };
+  return (
+    <div className="skiva-Older">
+      {searching && <p className="skiva-Quiet">{`Only the newest ${model.rows.length} runs were searched.`}</p>}
+      <button type="button" className="jp-mod-styled jp-mod-reject" disabled={busy} onClick={read}>
+        {busy ? 'Reading…' : 'Show older'}
+      </button>
+    </div>
+  );
+}
+
+/** The list in the panel, with what narrows it. */
+export function AllRuns(props: IAllProps): React.ReactElement {
+  const { model, filter } = props;
+  const { rows } = model;
+  const live = rows.filter(isLive).length;
+  const now = useNow(live > 0);
+  const shown = React.useMemo(() => filtered(rows, filter.choice, filter.text), [rows, filter]);
+  const narrowed = filter.choice !== 'all' || filter.text.trim() !== '';
+  return (
+    <section className="skiva-AllRuns" aria-label="All runs">
+      <header className="skiva-RunsHeader">
+        <h2>Runs</h2>
+      </header>
+      {model.trouble && (
+        <p className="skiva-Trouble" role="status">
+          {model.loaded ? `${model.trouble} The list is as it was last told.` : model.trouble}
+        </p>
+      )}
+      {!model.loaded && !model.trouble && <p className="skiva-Quiet skiva-Padded">Reading…</p>}
+      {rows.length > 0 && (
+        <Filter
+          filter={filter}
+          setFilter={props.setFilter}
+          live={live}
+          failed={rows.filter(hasFailed).length}
+        />
+      )}
+      <div className="skiva-Scrolled">
+        {model.loaded && rows.length === 0 && <Empty />}
+        {rows.length > 0 && shown.length === 0 && <p className="skiva-Quiet skiva-Padded">No run matches.</p>}
+        {shown.length > 0 && (
+          <RunList
+            model={model}
+            rows={shown}
+            now={now}
+            active={props.active}
+            setActive={props.setActive}
+            open={props.open}
+            actions={props.actions}
+          />
+        )}
+        <Older model={model} searching={narrowed} />
+      </div>
+    </section>
+  );
+}

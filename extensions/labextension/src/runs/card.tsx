@@ -1,0 +1,180 @@
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { Message } from '@lumino/messaging';
+import React from 'react';
+
+import type { RunActions } from './actions';
+import { useSignal } from './clock';
+import { RunDetail } from './detail';
+import { CodeRaised, runCodeIn } from './kernel';
+import { RUN_TYPE } from './mime';
+import type { RunsModel } from './model';
+import type { Notebooks } from './notebooks';
+import { isRunId, type IRow } from './rows';
+import { RunWatch } from './watch';
+import { kindWords, runCode, whenWords } from './words';
+
+/** What a notebook keeps of a run. */
+interface IKept {
+  readonly id?: unknown;
+  readonly name?: unknown;
+  readonly kind?: unknown;
+  readonly created?: unknown;
+}
+
+function text(value: unknown, otherwise: string): string {
+  return typeof value === 'string' && value ? value : otherwise;
+}
+
+function keptWords(kept: IKept): string {
+  const when = typeof kept.created === 'number' ? `, submitted ${whenWords(kept.created, Date.now() / 1000)}` : '';
+  return `${kindWords(text(kept.kind, 'run'))}${when}`;
+}
+
+interface ILoadProps {
+  row: IRow;
+  load: (id: string) => Promise<string>;
+}
+
+type Told = { readonly text: string; readonly bad: boolean } | null;
+
+/** The button that binds a result to its names in the notebook's kernel, and what came of it. */
+function Load(props: ILoadProps): React.ReactElement {
+  const [busy, setBusy] = React.useState(false);
+  const [told, setTold] = React.useState<Told>(null);
+  const press = async () => {
+    setBusy(true);
+    setTold(null);
+    try {
+      setTold({ text: await props.load(props.row.id), bad: false });
+    } catch (error) {
+      setTold({ text: (error as Error).message, bad: true });
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <button
+        type="button"
+        className="jp-mod-styled jp-mod-accept"
+        title={`Runs ${runCode(props.row.id)}.bind() in this notebook’s kernel`}
+        disabled={busy}
+        onClick={() => void press()}
+      >
+        {busy ? 'Loading…' : 'Load result here'}
+      </button>
+      {told && (
+        <pre className={told.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="status">
+          {told.text}
+        </pre>
+      )}
+    </>
+  );
+}
+
+interface ICardProps {
+  kept: IKept;
+  watch: RunWatch;
+  model: RunsModel;
+  actions: RunActions;
+  load: ((id: string) => Promise<string>) | null;
+}
+
+function Card(props: ICardProps): React.ReactElement {
+  const { kept, watch, model, load } = props;
+  useSignal(watch.stateChanged);
+  const { row, missing, trouble } = watch;
+  const name = row?.name ?? text(kept.name, watch.id);
+  const loads = row?.state === 'completed' && row.kind !== 'notebook' && row.kind !== 'command';
+  return (
+    <section className="skiva-Card" aria-label={`Run ${name}`}>
+      <header className="skiva-CardHeader">
+        <strong>{name}</strong>
+        <span className="skiva-Quiet">{row ? row.id : `${watch.id} · ${keptWords(kept)}`}</span>
+      </header>
+      {missing && <p className="skiva-Trouble">{trouble}</p>}
+      {!row && !missing && <p className="skiva-Quiet">{trouble || 'Reading…'}</p>}
+      <RunDetail model={model} watch={watch} actions={props.actions} card={true}>
+        {row && loads && load && <Load row={row} load={load} />}
+      </RunDetail>
+    </section>
+  );
+}
+
+/** A run in a cell's output: as live as in the panel, after any restart. */
+export class RunCard extends ReactWidget implements IRenderMime.IRenderer {
+  constructor(model: RunsModel, actions: RunActions, notebooks: Notebooks) {
+    super();
+    this._model = model;
+    this._actions = actions;
+    this._notebooks = notebooks;
+    this._observer = new IntersectionObserver(entries => {
+      if (this._watch) {
+        this._watch.visible = entries.some(entry => entry.isIntersecting);
+      }
+    });
+    this.addClass('skiva-CardHost');
+  }
+
+  /** Take what the notebook keeps of the run. */
+  async renderModel(mime: IRenderMime.IMimeModel): Promise<void> {
+    const kept = (mime.data[RUN_TYPE] ?? {}) as IKept;
+    this._kept = kept;
+    if (this._watch?.id !== kept.id) {
+      this._watch?.dispose();
+      this._watch = isRunId(kept.id) ? new RunWatch(kept.id, this._model) : null;
+      this._observer.unobserve(this.node);
+      this._observer.observe(this.node);
+    }
+    this.update();
+    await this.renderPromise;
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this._observer.disconnect();
+      this._watch?.dispose();
+      super.dispose();
+    }
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.update();
+  }
+
+  protected override render(): React.ReactElement {
+    if (!this._watch || !this._model.available) {
+      const name = text(this._kept.name, 'A run');
+      const why = this._watch ? 'This server keeps no runs.' : 'This output names no run.';
+      return <p className="skiva-Quiet">{`${name} (${text(this._kept.id, '?')}): ${why}`}</p>;
+    }
+    return (
+      <Card
+        kept={this._kept}
+        watch={this._watch}
+        model={this._model}
+        actions={this._actions}
+        load={this._notebooks.around(this.node) ? this._load : null}
+      />
+    );
+  }
+
+  /** Bind the result in the kernel of the notebook around this card. */
+  private _load = async (id: string): Promise<string> => {
+    const kernel = this._notebooks.around(this.node)?.sessionContext.session?.kernel;
+    if (!kernel) {
+      throw new CodeRaised('No kernel', 'start one, then load the result again.');
+    }
+    const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${runCode(id)}.bind()`);
+    return printed || text(data['text/plain'], 'Loaded.');
+  };
+
+  private _model: RunsModel;
+  private _actions: RunActions;
+  private _notebooks: Notebooks;
+  private _observer: IntersectionObserver;
+  private _watch: RunWatch | null = null;
+  private _kept: IKept = {};
+}

@@ -1,0 +1,219 @@
+import React from 'react';
+
+import { shortTime } from '../words';
+import type { RunActions } from './actions';
+import { ProgressBar } from './bar';
+import { useNow, useSignal } from './clock';
+import { ToneIcon } from './icons';
+import { Log } from './log';
+import type { RunsModel } from './model';
+import { isLive, shareOf, tone, type IRow } from './rows';
+import { Tasks } from './tasks';
+import type { RunWatch } from './watch';
+import { elapsed, expectedWords, hoursWords, kindWords, progressWords, runCode, stateWords, whenWords } from './words';
+
+interface IDetailProps {
+  model: RunsModel;
+  watch: RunWatch;
+  actions: RunActions;
+  /** In a cell's output there is less room and no list beside it. */
+  card: boolean;
+  /** More buttons. */
+  children?: React.ReactNode;
+}
+
+/** What a time limit leaves, and for how long it has run. */
+function timesWords(row: IRow, now: number, left: number | null): string {
+  const ran = elapsed(row, now);
+  const parts = [
+    ran !== null && (row.life === 'running' ? `running for ${shortTime(ran)}` : `ran for ${shortTime(ran)}`),
+    row.life === 'running' && left !== null && `${shortTime(left)} left`,
+    row.life === 'waiting' && row.submitted !== null && `submitted ${whenWords(row.submitted, now)}`,
+    row.life === 'ended' && row.ended !== null && `ended ${whenWords(row.ended, now)}`,
+    row.restarts > 0 && `began again ${row.restarts === 1 ? 'once' : `${row.restarts} times`}`
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
+function Header(props: { row: IRow; now: number; left: number | null }): React.ReactElement {
+  const { row, now, left } = props;
+  const far = shareOf(row);
+  const said = progressWords(row.progress);
+  return (
+    <>
+      <p className={`skiva-State skiva-mod-${tone(row.state)}`}>
+        <ToneIcon tone={tone(row.state)} />
+        <span>
+          <strong>{stateWords(row.state)}</strong>
+          {sentenceOf(row) && <span> – {sentenceOf(row)}</span>}
+          {expectedWords(row, now) && <span> {expectedWords(row, now)}</span>}
+        </span>
+      </p>
+      {row.action && <p className="skiva-Advice">{row.action}</p>}
+      {row.life === 'running' && (
+        <div className="skiva-Progress">
+          <ProgressBar share={far} label="Progress" />
+          {!row.tasks && said && <span>{said}</span>}
+          {far !== null && <span className="skiva-Number">{Math.floor(far * 100)} %</span>}
+        </div>
+      )}
+      <p className="skiva-Quiet skiva-Times">
+        {[row.slice_title || row.slice, row.simulated && 'simulated', timesWords(row, now, left)]
+          .filter(Boolean)
+          .join(' · ')}
+      </p>
+    </>
+  );
+}
+
+/** The sentence without what the state's name says already. */
+function sentenceOf(row: IRow): string {
+  const said = row.sentence.replace(/\.$/, '');
+  return said === stateWords(row.state) ? '' : row.sentence;
+}
+
+function Buttons(props: { row: IRow; actions: RunActions; card: boolean; children: React.ReactNode }): React.ReactElement {
+  const { row, actions, card } = props;
+  const [busy, setBusy] = React.useState(false);
+  const button = (label: string, style: string, press: (row: IRow) => unknown) => (
+    <button
+      type="button"
+      key={label}
+      className={`jp-mod-styled ${style}`}
+      disabled={busy}
+      onClick={() => {
+        setBusy(true);
+        void Promise.resolve(press(row)).finally(() => setBusy(false));
+      }}
+    >
+      {label}
+    </button>
+  );
+  const live = isLive(row);
+  return (
+    <div className="skiva-Buttons">
+      {row.result === 'notebook' && row.dir !== null && button('Open result', 'jp-mod-accept', actions.openResult)}
+      {props.children}
+      {live && row.state !== 'ending' && button('Cancel', 'jp-mod-reject', actions.cancel)}
+      {!live && button('Run again', 'jp-mod-reject', actions.again)}
+      {!live && !card && button('Remove', 'jp-mod-reject', actions.remove)}
+      {card && button('Show in Runs', 'jp-mod-reject', ({ id }) => actions.show(id))}
+    </div>
+  );
+}
+
+function Links(props: { row: IRow; actions: RunActions }): React.ReactElement {
+  const { row, actions } = props;
+  const link = (label: string, press: (row: IRow) => unknown) => (
+    <button type="button" className="skiva-Link" onClick={() => void press(row)}>
+      {label}
+    </button>
+  );
+  return (
+    <div className="skiva-Links">
+      {row.dir !== null && link('Open log', actions.openLog)}
+      {row.dir !== null && link('Open folder', actions.openFolder)}
+      {row.notebook !== null && link(row.cell_id ? 'Go to its cell' : 'Go to its notebook', actions.goToCell)}
+      {link(`Copy ${runCode(row.id)}`, actions.copy)}
+    </div>
+  );
+}
+
+function facts(row: IRow, now: number): [string, string][] {
+  const moment = (at: number | null) => (at === null ? '' : whenWords(at, now));
+  const all: [string, string][] = [
+    ['Kind', kindWords(row.kind)],
+    ['Run', row.id],
+    ['Job', row.job_id ? `${row.job_id}${row.node ? ` on ${row.node}` : ''}` : ''],
+    ['Time limit', hoursWords(row.hours)],
+    ['Submitted', moment(row.submitted ?? row.created)],
+    ['Started', moment(row.started)],
+    ['Ended', moment(row.ended)],
+    ['Notebook', row.notebook ?? ''],
+    ['Repeats', row.again_of ?? '']
+  ];
+  return all.filter(([, value]) => value);
+}
+
+function Facts(props: { row: IRow; now: number; outputs: readonly string[] }): React.ReactElement {
+  const { row, now, outputs } = props;
+  const all = outputs.length ? [...facts(row, now), ['Files', outputs.join(', ')]] : facts(row, now);
+  return (
+    <details className="skiva-Facts">
+      <summary>More about this run</summary>
+      <dl>
+        {all.map(([term, value]) => (
+          <React.Fragment key={term}>
+            <dt>{term}</dt>
+            <dd>{value}</dd>
+          </React.Fragment>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+/** What went wrong in the code, as Python told it. */
+function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
+  const error = props.watch.detail?.error;
+  const lines = Array.isArray(error?.traceback) ? error.traceback.join('\n') : error?.traceback;
+  // What its log shows already is not shown twice.
+  if (!error || typeof lines !== 'string' || !lines || props.watch.log.includes(error.message)) {
+    return null;
+  }
+  return (
+    <details className="skiva-Facts" open>
+      <summary>{error.type} in your code</summary>
+      <Log text={lines} before={0} size={0} lines={40} live={false} label="Traceback" readAll={async () => undefined} />
+    </details>
+  );
+}
+
+/** One run in full: how it is, what can be done, what it printed. */
+export function RunDetail(props: IDetailProps): React.ReactElement | null {
+  const { model, watch, actions, card } = props;
+  useSignal(watch.stateChanged);
+  const { row } = watch;
+  const now = useNow(row !== null && isLive(row));
+  if (!row || watch.missing) {
+    return null;
+  }
+  const named = watch.task === null ? 'Log' : `Log of task ${watch.task}`;
+  const quiet = row.tasks !== null && watch.task === null;
+  const trouble = watch.trouble || row.trouble;
+  return (
+    <div className="skiva-Detail">
+      {trouble && <p className="skiva-Trouble">{trouble}</p>}
+      <Header row={row} now={now} left={model.left(row)} />
+      <Buttons row={row} actions={actions} card={card}>
+        {props.children}
+      </Buttons>
+      {row.tasks && (
+        <Tasks
+          counts={row.tasks}
+          tasks={watch.tasks}
+          task={watch.task}
+          showTask={task => void watch.showTask(task)}
+        />
+      )}
+      <Traceback watch={watch} />
+      {!quiet && watch.detail && row.life !== 'waiting' && (
+        <>
+          {watch.task !== null && <h4>{named}</h4>}
+          <Log
+            key={watch.task}
+            text={watch.log}
+            before={watch.before}
+            size={watch.size}
+            lines={card ? 12 : 300}
+            live={isLive(row)}
+            label={named}
+            readAll={() => watch.readAll()}
+          />
+        </>
+      )}
+      {!card && <Links row={row} actions={actions} />}
+      <Facts row={row} now={now} outputs={watch.detail?.outputs ?? []} />
+    </div>
+  );
+}

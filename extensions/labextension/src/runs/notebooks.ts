@@ -1,0 +1,80 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { IDocumentManager } from '@jupyterlab/docmanager';
+import type { DocumentRegistry, IDocumentWidget } from '@jupyterlab/docregistry';
+import type { ICell, INotebookContent } from '@jupyterlab/nbformat';
+import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
+import type { Widget } from '@lumino/widgets';
+
+/** What is used of a notebook's cells. */
+interface INotebookView extends Widget {
+  activeCellIndex: number;
+  readonly widgets: readonly { readonly model: { readonly id: string } }[];
+  scrollToItem(index: number, align?: string): Promise<void>;
+}
+
+/** What is used of JupyterLab's NotebookPanel. */
+export interface INotebookPanel extends IDocumentWidget<INotebookView> {
+  readonly sessionContext: ISessionContext;
+}
+
+/** A notebook as it is on the screen now, with the edits that are not saved. */
+export function contentOf(panel: INotebookPanel): INotebookContent {
+  return panel.context.model.toJSON() as unknown as INotebookContent;
+}
+
+/** The notebooks that are open. */
+export class Notebooks implements DocumentRegistry.WidgetExtension {
+  constructor(dress: (panel: INotebookPanel) => IDisposable) {
+    this._dress = dress;
+  }
+
+  /** A notebook was opened. */
+  createNew(panel: IDocumentWidget): IDisposable {
+    const notebook = panel as INotebookPanel;
+    const dress = this._dress(notebook);
+    this._panels.add(notebook);
+    return new DisposableDelegate(() => {
+      this._panels.delete(notebook);
+      dress.dispose();
+    });
+  }
+
+  /** This widget, if it is a notebook. */
+  as(widget: Widget | null): INotebookPanel | null {
+    return widget && this._panels.has(widget as INotebookPanel) ? (widget as INotebookPanel) : null;
+  }
+
+  /** The open notebook of that path. */
+  at(path: string): INotebookPanel | null {
+    return [...this._panels].find(panel => panel.context.path === path) ?? null;
+  }
+
+  /** The notebook in which this node is. */
+  around(node: Node): INotebookPanel | null {
+    return [...this._panels].find(panel => panel.node.contains(node)) ?? null;
+  }
+
+  /** Open a notebook at a cell; false where the cell is gone. */
+  async reveal(manager: IDocumentManager, path: string, cell: string | null): Promise<boolean> {
+    const panel = manager.openOrReveal(path) as INotebookPanel | undefined;
+    if (!panel || cell === null) {
+      return panel !== undefined;
+    }
+    await panel.context.ready;
+    await panel.revealed;
+    const index = panel.content.widgets.findIndex(({ model }) => model.id === cell);
+    if (index >= 0) {
+      panel.content.activeCellIndex = index;
+      await panel.content.scrollToItem(index, 'center');
+    }
+    return index >= 0;
+  }
+
+  private _panels = new Set<INotebookPanel>();
+  private _dress: (panel: INotebookPanel) => IDisposable;
+}
+
+/** A notebook's cells, whatever was in its file. */
+export function cellsOf(content: INotebookContent): readonly ICell[] {
+  return Array.isArray(content.cells) ? content.cells : [];
+}

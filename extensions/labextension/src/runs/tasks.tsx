@@ -1,0 +1,107 @@
+import React from 'react';
+
+import { shortTime } from '../words';
+import { ToneIcon } from './icons';
+import { share, tone, type ITask, type Tone } from './rows';
+import { progressWords, stateWords, tasksWords } from './words';
+
+interface ITasksProps {
+  counts: Readonly<Record<string, number>>;
+  tasks: readonly ITask[];
+  /** Whose log is shown. */
+  task: number | null;
+  showTask: (task: number) => void;
+}
+
+const FIRST = 20;
+const ORDER: readonly Tone[] = ['bad', 'running', 'stopped', 'good', 'waiting'];
+
+/** Those that somebody wants to see come first: failed, then running. */
+function interestingFirst(tasks: readonly ITask[]): ITask[] {
+  return [...tasks].sort(
+    (one, other) => ORDER.indexOf(tone(one.state)) - ORDER.indexOf(tone(other.state)) || one.task - other.task
+  );
+}
+
+function timeOf(task: ITask): string {
+  if (task.started === null || task.started === undefined) {
+    return '';
+  }
+  return shortTime((task.ended ?? Date.now() / 1000) - task.started);
+}
+
+function lineOf(task: ITask): string {
+  const far = share(task.progress);
+  if (tone(task.state) === 'running' && (far !== null || task.progress?.text)) {
+    return progressWords(task.progress);
+  }
+  return tone(task.state) === 'bad' ? task.sentence : '';
+}
+
+function Row(props: { task: ITask; chosen: boolean; show: () => void }): React.ReactElement {
+  const { task, chosen } = props;
+  const state = tone(task.state);
+  return (
+    <tr aria-current={chosen || undefined}>
+      <th scope="row">
+        <button type="button" className="skiva-Link" onClick={props.show} aria-label={`Log of task ${task.task}`}>
+          {task.task}
+        </button>
+      </th>
+      <td title={task.sentence}>
+        <span className="skiva-TaskState">
+          <ToneIcon tone={state} />
+          <span>
+            {stateWords(task.state)}
+            {lineOf(task) && <span className="skiva-Quiet"> {lineOf(task)}</span>}
+          </span>
+        </span>
+      </td>
+      <td className="skiva-Number">{timeOf(task)}</td>
+    </tr>
+  );
+}
+
+/** A map's tasks: a coloured square for each, their counts in words, and a table. */
+export function Tasks(props: ITasksProps): React.ReactElement {
+  const { counts, tasks, task } = props;
+  const [all, setAll] = React.useState(false);
+  const sorted = React.useMemo(() => interestingFirst(tasks), [tasks]);
+  const shown = all ? sorted : sorted.slice(0, FIRST);
+  return (
+    <section className="skiva-Tasks" aria-label="Tasks">
+      <p>{tasksWords(counts)}</p>
+      <div className="skiva-Squares" aria-hidden="true">
+        {tasks.map(one => (
+          <span
+            key={one.task}
+            className={`skiva-Square skiva-mod-${tone(one.state)}${one.task === task ? ' skiva-mod-chosen' : ''}`}
+            title={`Task ${one.task}: ${stateWords(one.state)}`}
+            onClick={() => props.showTask(one.task)}
+          />
+        ))}
+      </div>
+      {tasks.length > 0 && (
+        <table className="skiva-Table">
+          <thead>
+            <tr>
+              <th scope="col">Task</th>
+              <th scope="col">State</th>
+              <th scope="col">Time</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(one => (
+              <Row key={one.task} task={one} chosen={one.task === task} show={() => props.showTask(one.task)} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {sorted.length > FIRST && (
+        <button type="button" className="skiva-Link" onClick={() => setAll(!all)}>
+          {all ? 'Show fewer' : `Show all ${sorted.length} tasks`}
+        </button>
+      )}
+    </section>
+  );
+}

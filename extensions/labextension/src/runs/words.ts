@@ -1,0 +1,181 @@
+/** Runs in words: what the panel shows and what a screen reader says. */
+
+import { longTime, nameList, shortTime } from '../words.ts';
+import { isLive, shareOf, tasksByTone, type IProgress, type IRow } from './rows.ts';
+
+const STATES: Readonly<Record<string, string>> = {
+  preparing: 'Preparing',
+  queued: 'Queued',
+  running: 'Running',
+  requeued: 'Queued again',
+  ending: 'Ending',
+  completed: 'Completed',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  time_limit: 'Time limit',
+  preempted: 'Preempted',
+  out_of_memory: 'Out of memory',
+  node_failed: 'Node failed',
+  killed: 'Killed',
+  not_restarted: 'Not restarted',
+  refused: 'Refused',
+  vanished: 'Lost',
+  unknown: 'Unknown'
+};
+
+const KINDS: Readonly<Record<string, string>> = {
+  function: 'Function',
+  map: 'Map',
+  cell: 'Cell',
+  notebook: 'Notebook',
+  command: 'Command'
+};
+
+/** A state's name. */
+export function stateWords(state: string): string {
+  return STATES[state] ?? capital(state.replaceAll('_', ' '));
+}
+
+/** What was sent off. */
+export function kindWords(kind: string): string {
+  return KINDS[kind] ?? capital(kind);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A moment: the time where it is of today, the day too where it is not. Seconds since 1970. */
+export function whenWords(at: number, now: number, locale?: string): string {
+  const [then, today] = [new Date(at * 1000), new Date(now * 1000)];
+  const time = then.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+  if (then.toDateString() === today.toDateString()) {
+    return time;
+  }
+  const sameYear = then.getFullYear() === today.getFullYear();
+  const day = then.toLocaleDateString(locale, {
+    day: 'numeric',
+    month: 'short',
+    ...(sameYear ? {} : { year: 'numeric' })
+  });
+  return `${day}, ${time}`;
+}
+
+/** The same in the little room of a list: the time, or the day. */
+export function whenShort(at: number, now: number, locale?: string): string {
+  return whenWords(at, now, locale).split(', ')[0] ?? '';
+}
+
+/** Hours of a time limit: `2 h`, `30 min`. */
+export function hoursWords(hours: number): string {
+  const minutes = Math.round(hours * 60);
+  return minutes % 60 === 0 ? `${minutes / 60} h` : shortTime(minutes * 60);
+}
+
+/** How long it has run, or ran; null where it has not begun. Seconds. */
+export function elapsed(row: IRow, now: number): number | null {
+  if (row.started === null) {
+    return null;
+  }
+  return Math.max(0, (row.ended ?? now) - row.started);
+}
+
+/** How far it is: `7 of 12`, `40 %`, with what its code says of it. */
+export function progressWords(progress: IProgress | null): string {
+  if (!progress) {
+    return '';
+  }
+  const { done, total, text } = progress;
+  if (text) {
+    return text;
+  }
+  if (total && done !== null) {
+    return Number.isInteger(done) && total > 1 ? `${done} of ${total}` : `${Math.floor((done / total) * 100)} %`;
+  }
+  return done === null ? '' : String(done);
+}
+
+/** Counts of a map's tasks: `200 tasks: 120 completed, 3 failed, 77 waiting`. */
+export function tasksWords(tasks: Readonly<Record<string, number>>): string {
+  const { good, bad, stopped, running, waiting } = tasksByTone(tasks);
+  const total = good + bad + stopped + running + waiting;
+  const said = [
+    [good, 'completed'],
+    [bad, 'failed'],
+    [stopped, 'cancelled'],
+    [running, 'running'],
+    [waiting, 'waiting']
+  ] as const;
+  const parts = said.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return `${total} task${total === 1 ? '' : 's'}${parts.length ? `: ${parts.join(', ')}` : ''}`;
+}
+
+/** The list's second line. `left`: seconds of the time limit. */
+export function lineWords(row: IRow, now: number, left: number | null): string {
+  if (row.life === 'waiting') {
+    return [row.sentence || stateWords(row.state), expectedWords(row, now)].filter(Boolean).join(' ');
+  }
+  if (row.life === 'running') {
+    const time = left === null ? '' : `${shortTime(left)} left`;
+    const far = row.tasks ? tasksWords(row.tasks) : progressWords(row.progress);
+    return [far || stateWords(row.state), time].filter(Boolean).join(' · ');
+  }
+  return row.sentence || stateWords(row.state);
+}
+
+/** When Slurm thinks that it begins; nothing where the server's sentence says so, or nobody knows. */
+export function expectedWords(row: IRow, now: number): string {
+  if (row.life !== 'waiting' || row.expected === null || /\d\d:\d\d/.test(row.sentence)) {
+    return '';
+  }
+  if (row.expected <= now) {
+    return 'Expected any moment.';
+  }
+  return `Expected about ${whenWords(row.expected, now)}.`;
+}
+
+/** The list's corner: for how long it runs, or when it was sent off or ended. */
+export function cornerWords(row: IRow, now: number): string {
+  if (row.life === 'running') {
+    return shortTime(elapsed(row, now) ?? 0);
+  }
+  return whenShort((isLive(row) ? row.submitted : row.ended) ?? row.created, now);
+}
+
+/** A row for a screen reader. */
+export function spokenRow(row: IRow, now: number, left: number | null): string {
+  const far = row.life === 'running' ? shareOf(row) : null;
+  const said = row.life === 'running' && left !== null ? `${longTime(left)} left` : '';
+  const line = row.life === 'running' ? progressWords(row.progress) : lineWords(row, now, left);
+  return [
+    row.name,
+    stateWords(row.state),
+    far === null ? '' : `${Math.floor(far * 100)} %`,
+    line.replace(/\.$/, ''),
+    said,
+    row.slice_title || row.slice
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** What is said aloud when states change. */
+export function changesWords(before: ReadonlyMap<string, IRow>, after: readonly IRow[]): string {
+  const changed = after.filter(row => (before.get(row.id)?.state ?? row.state) !== row.state);
+  if (changed.length > 3) {
+    return `${changed.length} runs changed, of them ${nameList(changed.map(row => row.name))}.`;
+  }
+  return changed.map(row => `${row.name}: ${stateWords(row.state)}. ${isLive(row) ? '' : row.sentence}`.trim()).join(' ');
+}
+
+/** The line that finds a run again from any notebook. */
+export function runCode(id: string): string {
+  return `skiva.run("${id}")`;
+}
+
+/** How much a file has: `812 B`, `3.1 MB`. */
+export function sizeWords(bytes: number): string {
+  const power = bytes < 1024 ? 0 : bytes < 1024 ** 2 ? 1 : bytes < 1024 ** 3 ? 2 : 3;
+  const value = bytes / 1024 ** power;
+  return `${power && value < 100 ? value.toFixed(1) : value.toFixed(0)} ${['B', 'KB', 'MB', 'GB'][power]}`;
+}
