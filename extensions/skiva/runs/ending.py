@@ -9,7 +9,7 @@ from typing import Literal
 from skiva.runs.files import read_json
 from skiva.runs.paths import RunDir
 
-__all__ = ["Ending", "ending"]
+__all__ = ["Ending", "ending", "out_of_memory"]
 
 _HOWS = frozenset({"completed", "failed", "cancelled", "time_limit", "out_of_memory", "killed"})
 
@@ -36,7 +36,7 @@ def ending(
         return Ending("failed", words.strip().splitlines()[0][:300])
     if told_to_end:
         return _from_outside(cancelled=cancelled, warned=warned, may_go_on=may_go_on)
-    if status == -signal.SIGKILL and _out_of_memory():
+    if status == -signal.SIGKILL and out_of_memory():
         return Ending("out_of_memory", "It needed more memory than its slice has, so the kernel ended it.")
     if status < 0:
         return Ending("killed", f"It was ended by the signal {_name(-status)}.")
@@ -66,7 +66,7 @@ def _name(number: int) -> str:
     return str(number)
 
 
-def _out_of_memory() -> bool:
+def out_of_memory() -> bool:
     """Whether this job's cgroup says that the kernel has killed for want of memory."""
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():

@@ -72,7 +72,7 @@ class Client(NotebookClient):
             hooks[-1].output(outs, msg, display_id, cell_index)
             return None
         try:
-            output = output_from_msg(msg)
+            output: NotebookNode = output_from_msg(msg)
         except ValueError:
             return None
         if self.clear_before_next_output:

@@ -62,6 +62,17 @@ class Document:
         cell.metadata["skiva"] = {**cell.metadata.get("skiva", {}), "state": state, **facts}
         self.touch(index)
 
+    def state(self, index: int) -> str:
+        """What is said of a cell."""
+        return str(self.notebook.cells[index].metadata.get("skiva", {}).get("state", ""))
+
+    def drop_interruption(self, index: int) -> None:
+        """Take out what our own interrupt made a cell say; it will go on."""
+        if index in self.outputs:
+            kept = [one for one in self.outputs[index].listed() if one.get("ename") != "KeyboardInterrupt"]
+            self.outputs[index] = Outputs(kept)
+            self.touch(index)
+
     def say(self, **facts: Any) -> None:
         """Say in the notebook's metadata what became of the run."""
         self.notebook.metadata["skiva"] = {**self.notebook.metadata.get("skiva", {}), **facts}

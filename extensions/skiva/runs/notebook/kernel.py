@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
-__all__ = ["CannotStart", "death_of", "kernel_name", "running_kernel"]
+__all__ = ["CannotStart", "death_of", "kernel_name", "kill", "running_kernel"]
 
 _START = 120
 """Seconds for a kernel to answer; a shared file system may be slow in the morning."""
@@ -39,7 +39,7 @@ async def running_kernel(name: str, cwd: Path) -> AsyncIterator[tuple[Any, Any]]
         CannotStart: it is not there, is broken, or did not answer.
     """
     # A socket's path must be short, and no network file system can hold it.
-    place = Path(tempfile.mkdtemp(prefix="skiva-run-", dir="/tmp"))  # noqa: S108
+    place = Path(tempfile.mkdtemp(prefix="skiva-run-", dir="/tmp"))
     manager, client = _manager(name, place), None
     try:
         try:
@@ -84,10 +84,10 @@ async def _end(manager: Any) -> None:
 
 def kill(manager: Any) -> None:
     """End it this moment, with what it started."""
-    pid = getattr(getattr(manager, "provisioner", None), "pid", None)
-    if pid:
+    group = getattr(getattr(manager, "provisioner", None), "pgid", None)
+    if group:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(group, signal.SIGKILL)
 
 
 async def death_of(manager: Any) -> int | None:

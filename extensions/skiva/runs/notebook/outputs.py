@@ -56,12 +56,13 @@ class _Item:
         if not self.stream:
             return self.output
         self.squeeze()
-        return new_output("stream", name=self.stream, text=self.parts[0])
+        return NotebookNode(new_output("stream", name=self.stream, text=self.parts[0]))
 
 
 def note(text: str, kind: str) -> NotebookNode:
     """Words of ours to whoever reads the notebook."""
-    return new_output("display_data", {"text/plain": text}, metadata={"skiva": {"note": kind}})
+    words = {"text/plain": text}
+    return NotebookNode(new_output("display_data", words, metadata={"skiva": {"note": kind}}))
 
 
 def plain(output: NotebookNode, longest: int = 4000) -> str:
@@ -111,7 +112,11 @@ class Outputs:
         nodes = [item.node() for item in self._head] + middle + [item.node() for item in self._tail]
         merged: list[NotebookNode] = []
         for node in nodes:
-            if merged and "stream" == node.output_type == merged[-1].output_type and merged[-1].name == node.name:
+            if (
+                merged
+                and "stream" == node.output_type == merged[-1].output_type
+                and merged[-1].name == node.name
+            ):
                 merged[-1] = new_output("stream", name=node.name, text=merged[-1].text + node.text)
             else:
                 merged.append(node)

@@ -30,7 +30,7 @@ def _tagged(notebook: NotebookNode, tag: str) -> int | None:
 
 
 def assigned(code: str) -> list[str]:
-    """The names that a piece of Python assigns at its top level, in their order; none where it is no Python."""
+    """The names that Python assigns at its top level, in their order; none where it is no Python."""
     try:
         body = ast.parse(code).body
     except (SyntaxError, ValueError):
@@ -68,12 +68,16 @@ def check(parameters: object, notebook: NotebookNode) -> dict[str, Any]:
         raise BadWish("parameters: must be a dictionary of names and values, such as {'rate': 0.1}")
     language = notebook.metadata.get("kernelspec", {}).get("language", "python")
     if parameters and str(language).lower() != "python":
-        raise BadWish(f"parameters: can be set in notebooks for Python only, and this one is for {language!s:.40}")
+        raise BadWish(
+            f"parameters: can be set in notebooks for Python only, and this one is for {language!s:.40}"
+        )
     for name, value in parameters.items():
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise BadWish(f"parameters: {name!r:.60} is no name that Python code can assign")
         if problem := _not_plain(value):
-            raise BadWish(f"parameters: {name} holds {problem}; give plain values: text, numbers, True, lists, dicts")
+            raise BadWish(
+                f"parameters: {name} holds {problem}; give plain values: text, numbers, True, lists, dicts"
+            )
     _must_be_known(parameters, notebook)
     return dict(parameters)
 

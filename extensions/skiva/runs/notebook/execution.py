@@ -1,0 +1,290 @@
+"""One job's work on a notebook, from the kernel's start to the end of either."""
+
+import asyncio
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from skiva.runs.ending import out_of_memory
+from skiva.runs.files import write_json
+from skiva.runs.notebook.client import Client
+from skiva.runs.notebook.document import Document, now
+from skiva.runs.notebook.ends import End, Teller, death_in_words
+from skiva.runs.notebook.kernel import CannotStart, death_of, kernel_name, kill, running_kernel
+from skiva.runs.notebook.outputs import note
+from skiva.runs.notebook.plan import SKIP, Plan
+from skiva.runs.notebook.saved import (
+    KernelDoesNotAnswer,
+    load_variables,
+    lost_in_words,
+    save_variables,
+)
+from skiva.runs.notebook.signals import Signals
+from skiva.runs.paths import RunDir
+from skiva.runs.requeue import GO_ON
+from skiva.runs.spec import Spec
+
+__all__ = ["Execution"]
+
+_TERMINATED = 128 + 15
+_AGAIN = 5.0
+"""Seconds between two interrupts of a cell that goes on all the same."""
+_LEAVE, _SAVE = 0.4, 0.65
+"""Of the time between warning and end: when a cell must have given way, and when all must be saved."""
+_LIMIT = "Stopped by the time limit"
+
+
+class Execution:
+    """Runs a plan's cells, listens to Slurm meanwhile, and says how it ended."""
+
+    def __init__(self, run: RunDir, spec: Spec, plan: Plan, signals: Signals, restarts: int) -> None:
+        self._run, self._spec, self._plan, self._signals = run, spec, plan, signals
+        self._restarts = restarts
+        self._goes_on = spec.resume and restarts < spec.restarts
+        self._document = Document(run.output, plan.notebook)
+        self._teller = Teller(run, self._document, plan)
+        self._client = Client(self._document, None)
+        self._manager: Any = None
+        self._kernel: Any = None
+        self._cell: int | None = None
+        self._running: asyncio.Task[Any] | None = None
+        self._interrupted = self._gave_up = False
+
+    async def until_end(self) -> int:
+        """Do all of it; the exit status."""
+        self._begin()
+        with self._signals.heard() as changed:
+            saving = asyncio.create_task(self._document.keep_saving())
+            work = asyncio.create_task(self._work())
+            listening = asyncio.create_task(self._listen(changed))
+            await asyncio.wait({work, listening}, return_when=asyncio.FIRST_COMPLETED)
+            end = self._cut_off() if self._signals.told_to_end else await self._result(work)
+            for task in (listening, saving, work):
+                task.cancel()
+            await asyncio.wait({work, saving, listening}, timeout=2)
+        return self._conclude(end)
+
+    async def _result(self, work: "asyncio.Task[End]") -> End:
+        try:
+            return await work
+        except Exception as problem:  # noqa: BLE001 - what it did so far must not be lost to a mistake of ours
+            self._client.tell(traceback.format_exc())
+            end = End("failed", 1, f"It could not be run to its end: {type(problem).__name__}: {problem}")
+            self._teller.stamp(end)
+            return end
+
+    def _begin(self) -> None:
+        facts = {"run": self._run.id, "restarts": self._restarts, "started": now()}
+        self._document.say(**facts, state="running", sentence="", ended=None, cell=None)
+        for index in self._plan.cells:
+            self._document.mark(index, "waiting")
+
+    def _conclude(self, end: End) -> int:
+        if end.how not in {"completed", "requeued", "interrupted"}:
+            self._teller.outcome(end)
+        with suppress(Exception):
+            self._client.set_widgets_metadata()
+        try:
+            if not self._signals.told_to_end:
+                self._document.finish()
+        except OSError as problem:
+            self._client.tell(f"skiva: {self._run.output} cannot be written: {problem.strerror}")
+            return end.status or 1
+        self._client.tell(f"[{end.sentence}]")
+        return end.status
+
+    async def _listen(self, changed: asyncio.Event) -> None:
+        """Returns when the job has been told to end."""
+        while not self._signals.told_to_end:
+            await changed.wait()
+            changed.clear()
+            if self._signals.warned is not None and self._running is not None and not self._interrupted:
+                self._interrupted = True
+                self._interrupting = asyncio.create_task(self._interrupt(self._running))
+
+    async def _interrupt(self, running: asyncio.Task[Any]) -> None:
+        """Ask the cell to stop, a few times; where the run may go on, it must."""
+        for _ in range(3):
+            with suppress(Exception):
+                await self._manager.interrupt_kernel()
+            patience = min(_AGAIN, self._left(_LEAVE)) if self._spec.restarts else _AGAIN
+            done, _ = await asyncio.wait({running}, timeout=patience)
+            if done:
+                return
+        if self._spec.restarts:
+            await asyncio.wait({running}, timeout=self._left(_LEAVE))
+            self._gave_up = not running.done()
+            running.cancel()
+
+    def _left(self, share: float) -> float:
+        """Seconds until this share of the time between the warning and the end is over."""
+        warning = min(self._spec.warn_seconds, self._spec.hours * 1800)
+        begun = self._signals.warned or time.monotonic()
+        return max(0.5, begun + warning * share - time.monotonic())
+
+    def _cut_off(self) -> End:
+        """What there is, is on disk in a moment: nobody waits for more."""
+        if self._run.cancel.exists():
+            how, words = "cancelled", "Cancelled"
+        elif self._signals.warned is not None:
+            how, words = "time_limit", _LIMIT
+        else:
+            how, words = "cancelled", "Ended by Slurm: it was cancelled, or gave way to other jobs"
+        index = self._cell
+        at = f" in cell {self._plan.number(index)}" if index is not None else ""
+        end = End(how, _TERMINATED, f"{words}{at}.", index, "cancelled" if how == "cancelled" else "stopped")
+        self._teller.stamp(end)
+        with suppress(OSError):
+            self._document.save_now()
+        kill(self._manager)
+        # What Slurm may start again, or knows better, is for others to say.
+        final = self._run.cancel.exists() or (how == "time_limit" and self._restarts >= self._spec.restarts)
+        return end if final else End("interrupted", end.status, end.sentence)
+
+    async def _work(self) -> End:
+        name = kernel_name(self._plan.notebook, self._spec.environment.get("kernel", ""))
+        try:
+            async with running_kernel(name, Path.cwd()) as (manager, client):
+                self._manager, self._kernel = manager, client
+                self._client.km, self._client.kc = manager, client
+                return await self._cells()
+        except CannotStart as problem:
+            end = End("failed", 1, str(problem))
+            self._teller.stamp(end)
+            return end
+
+    async def _cells(self) -> End:
+        await self._describe_language()
+        if self._restarts and not self._plan.goes_on:
+            self._client.tell("skiva: an earlier job saved nothing, so it begins with the first cell again")
+        variables = self._plan.variables
+        for index in self._plan.cells:
+            if variables is not None and index >= self._plan.first:
+                if end := await self._load(variables):
+                    return end
+                variables = None
+            if (
+                end := await self._limit(index)
+                if self._signals.warned is not None
+                else await self._one(index)
+            ):
+                return end
+        end = End("completed", 0, "Completed.")
+        self._note_progress(len(self._plan.code), "")
+        self._teller.stamp(end)
+        return end
+
+    async def _describe_language(self) -> None:
+        with suppress(Exception):
+            reply = await self._kernel.kernel_info(reply=True, timeout=10)
+            self._plan.notebook.metadata["language_info"] = reply["content"]["language_info"]
+
+    async def _load(self, variables: Path) -> End | None:
+        try:
+            lost = await load_variables(
+                self._kernel, self._manager, variables, self._run.saved / "not_restored.json"
+            )
+        except KernelDoesNotAnswer as problem:
+            end = End("failed", 1, f"The variables could not be brought back: {problem}")
+            self._teller.stamp(end)
+            return end
+        if lost:
+            self._client.tell(f"skiva: variables that could not be brought back:\n{lost_in_words(lost)}")
+        return None
+
+    async def _one(self, index: int) -> End | None:
+        """Run one cell; an end, if that is one."""
+        cell = self._plan.notebook.cells[index]
+        if SKIP in cell.metadata.get("tags", ()):
+            self._document.mark(index, "skipped")
+            return None
+        number = self._plan.number(index)
+        self._client.begin(index, self._earlier(index))
+        self._document.mark(index, "running", started=now(), ended=None)
+        self._client.tell(f"[cell {number}]")
+        first_line = cell.source.strip().splitlines()[0][:80]
+        self._note_progress(self._plan.code.index(index), f"cell {number}: {first_line}")
+        self._cell, self._interrupted = index, False
+        self._running = asyncio.create_task(self._client.async_execute_cell(cell, index))
+        try:
+            await self._running
+        except CellExecutionError as error:
+            if not self._interrupted:
+                return self._failed(error, index)
+        except (DeadKernelError, asyncio.CancelledError):
+            if not self._gave_up:
+                return await self._died(index)
+        finally:
+            self._running = None
+            self._document.touch(index)
+        if self._interrupted:
+            return await self._limit(index)
+        self._document.mark(index, "done", ended=now())
+        return None
+
+    def _earlier(self, index: int) -> list[Any]:
+        """The outputs of the job that was stopped in this cell."""
+        if not self._plan.goes_on or index != self._plan.first:
+            return []
+        line = f"Skiva, {now()}: continued after the time limit (restart {self._restarts})"
+        return [*self._plan.notebook.cells[index].outputs, note(line, "continued")]
+
+    def _failed(self, error: CellExecutionError, index: int) -> End:
+        end = self._teller.error(error, index)
+        self._teller.stamp(end)
+        return end
+
+    async def _died(self, index: int) -> End:
+        for _ in range(20):  # the same hand may have ended both, and us a moment later
+            if self._signals.told_to_end:
+                raise asyncio.CancelledError
+            await asyncio.sleep(0.05)
+        status = await death_of(self._manager)
+        how, words = death_in_words(status, out_of_memory=out_of_memory())
+        end = self._teller.death(how, words, index)
+        self._teller.stamp(end)
+        return end
+
+    async def _limit(self, index: int) -> End:
+        """The time is over at this cell."""
+        number = self._plan.number(index)
+        where = f"in cell {number}" if self._interrupted else f"before cell {number}"
+        if self._gave_up:
+            where += ", which did not let itself be interrupted"
+        end = End("time_limit", 1, f"{_LIMIT} {where}.", index, "stopped")
+        more = ""
+        if self._goes_on and not self._gave_up:
+            end, more = await self._put_aside(index, where)
+        self._teller.stamp(end, more)
+        return end
+
+    async def _put_aside(self, index: int, where: str) -> tuple[End, str]:
+        """Save what the next job needs; the end as it then is, and what was lost."""
+        self._client.tell("skiva: the time limit is near; saving the variables")
+        saved = self._run.saved / "variables.pkl"
+        try:
+            lost = await save_variables(self._kernel, self._manager, saved, index, self._left(_SAVE))
+        except (KernelDoesNotAnswer, OSError) as problem:
+            sentence = f"{_LIMIT} {where}; its variables could not be saved: {problem}."
+            return End("time_limit", 1, sentence, index, "stopped"), ""
+        self._document.drop_interruption(index)
+        words = f"variables that could not be kept:\n{lost_in_words(lost)}" if lost else ""
+        if words:
+            self._client.tell(f"skiva: {words}")
+        sentence = f"Interrupted by the time limit {where}; it goes on there in another job."
+        return End("requeued", GO_ON, sentence, index, "stopped"), words
+
+    def _note_progress(self, done: int, text: str) -> None:
+        values = {
+            "at": time.time(),
+            "done": done,
+            "total": len(self._plan.code),
+            "text": text,
+            "unit": "cells",
+        }
+        with suppress(OSError):
+            write_json(self._run.progress, values, sync=False)
