@@ -65,8 +65,8 @@ _BY_SLURM = {
     "NODE_FAIL": "node_failed",
     "BOOT_FAIL": "node_failed",
 }
-_LATE = 90.0
-"""Seconds after which a run that was never submitted is told to be so."""
+_LATE = 120.0
+"""Seconds after which a run that Slurm does not have was never submitted; a submission takes less."""
 MISSING = 20.0
 """Seconds between the two readings that must both lack a job before it is given up."""
 
@@ -237,7 +237,7 @@ def _by_absence(found: _Found, reading: Reading | None) -> Status:
     last = events[-1] if events else {}
     gone = _gone(found, reading)
     if not traces.submission and not events:
-        if gone or (reading is None and found.now - found.spec.created > _LATE):
+        if reading is not None and reading.taken - found.spec.created > _LATE:
             return found.status(
                 "refused", "It was never handed to Slurm: the submission was cut off.", "Submit it again."
             )

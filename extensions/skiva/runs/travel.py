@@ -22,7 +22,7 @@ class Stays(TypeError):
     """Something that cannot travel to a job; says which and why."""
 
 
-def packed(name: str, value: Any) -> bytes:
+def packed(name: str, value: Any, where: str = "to the job") -> bytes:
     """`value` as bytes that another Python with the same packages can read.
 
     Functions and classes that were written in a notebook go along with all that they use.
@@ -33,11 +33,11 @@ def packed(name: str, value: Any) -> bytes:
     import cloudpickle
 
     if isinstance(value, io.IOBase):
-        raise Stays(f"{name} cannot travel to the job: {_KNOWN['_io.']}.")
+        raise Stays(f"{name} cannot travel {where}: {_KNOWN['_io.']}.")
     try:
         return bytes(cloudpickle.dumps(value))
     except Exception as problem:  # noqa: BLE001 - any type may refuse in any way
-        raise Stays(f"{name} cannot travel to the job: {_reason(value, problem)}.") from None
+        raise Stays(f"{name} cannot travel {where}: {_reason(value, problem)}.") from None
 
 
 def packed_variables(

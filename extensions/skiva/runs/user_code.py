@@ -82,7 +82,7 @@ def keep_result(place: RunDir, value: Any) -> None:
     from skiva.runs.travel import Stays, packed
 
     try:
-        content = packed("the result", value)
+        content = packed("the result", value, "back from the job")
     except Stays as stays:
         raise TypeError(str(stays)) from None
     write_whole(place.result, content)

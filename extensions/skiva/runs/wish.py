@@ -9,7 +9,7 @@ __all__ = ["BadWish", "Wish", "job_name", "wish"]
 
 _NEEDS = {
     "slice": "must be the id of a slice, such as '1g.10gb'",
-    "hours": "must be a number of hours above 0, such as 4 or 0.5",
+    "hours": "must be a number of hours above 0 and of at most a year, such as 4 or 0.5",
     "name": "must be a text of at most 60 characters without line breaks",
     "restarts": "must be a whole number from 0 to 1000",
     "at_once": "must be a whole number from 1",
