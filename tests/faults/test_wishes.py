@@ -130,7 +130,7 @@ def test_an_environment_that_needs_a_gpu_is_refused_on_a_slice_without(faults: F
         assert answer.status_code == 400
         assert (
             answer.json()["message"]
-            == "environment: light needs a GPU, and light has none; choose another slice"
+            == "environment: light needs a GPU, and light has none; choose another slice."
         )
         assert _jobs(faults) <= before
         assert faults.start_and_see("researcher1", MINI) == ""

@@ -52,7 +52,7 @@ def _sockets(directory: Path) -> list[Path]:
 def _targets(victim: Session) -> list[tuple[str, str]]:
     runtime = victim.connection_file.parent
     sockets = wait_until(lambda: _sockets(runtime), 60, "the kernel listens on its sockets")
-    files = [victim.run_dir / name for name in ("server.json", "log", "session.json")]
+    files = [victim.run_dir / name for name in ("server.json", "log", "session.json", "offer.json")]
     files += [victim.connection_file, runtime / "jupyter_cookie_secret"]
     return [
         *(("listed", str(path)) for path in (victim.run_dir, victim.run_dir.parent, runtime)),
@@ -75,7 +75,8 @@ def test_another_account_reads_and_reaches_nothing(cluster: Any, victim: Session
 def test_private_files_are_closed_by_their_modes(victim: Session) -> None:
     """Not the home's mode alone guards them: each is closed to group and others by itself."""
     runtime = victim.connection_file.parent
-    for path in (victim.run_dir, victim.run_dir / "server.json", runtime, victim.connection_file):
+    private = [victim.run_dir / name for name in ("server.json", "offer.json")]
+    for path in (victim.run_dir, *private, runtime, victim.connection_file):
         assert path.stat().st_mode & 0o077 == 0, path
         assert path.stat().st_uid == victim.run_dir.stat().st_uid, path
 
