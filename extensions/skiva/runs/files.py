@@ -1,14 +1,16 @@
 """Files that a crash at any byte leaves whole: replaced at once, or appended to by lines."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["append_line", "read_json", "read_lines", "read_tail", "write_json", "write_whole"]
+__all__ = ["append_line", "read_json", "read_lines", "read_plain", "read_tail", "write_json", "write_whole"]
 
 _LONGEST = 64 * 1024 * 1024
 
@@ -41,12 +43,24 @@ def write_json(path: Path, values: Mapping[str, Any], *, sync: bool = True) -> N
     write_whole(path, json.dumps(values, indent=1).encode(), sync=sync)
 
 
+def read_plain(path: Path, most: int = _LONGEST) -> bytes:
+    """The first `most` bytes of a plain file, without ever waiting for anybody.
+
+    Raises:
+        OSError: there is none, or it is a link, a device, a pipe or the like.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no plain file", str(path))
+        return file.read(most)
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is none, or anything else."""
+    """The JSON object in a plain file; None where there is none, or anything else."""
     try:
-        with path.open("rb") as file:
-            values = json.loads(file.read(_LONGEST))
-    except (OSError, ValueError):
+        values = json.loads(read_plain(path))
+    except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
 
@@ -71,13 +85,12 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The JSON objects in a file of lines; what is torn or anything else is left out."""
     try:
-        with path.open("rb") as file:
-            lines = file.read(_LONGEST).split(b"\n")
+        lines = read_plain(path).split(b"\n")
     except OSError:
         return []
     found = []
     for line in lines:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             values = json.loads(line)
             if isinstance(values, dict):
                 found.append(values)

@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from skiva.runs.files import read_json, read_lines, write_json
+from skiva.runs.files import read_json, read_lines, read_plain, write_json
 from skiva.runs.paths import RunDir
 from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import ENDED, Status, Traces, combined, status
 
-__all__ = ["look", "read_spec", "task_statuses"]
+__all__ = ["look", "look_closely", "read_spec", "task_statuses"]
 
 _SETTLED = 5.0
 """Seconds after its submission in which a reading may still lack a job."""
@@ -27,23 +27,30 @@ def read_spec(run: RunDir) -> Spec:
         ValueError: its description cannot be understood.
     """
     try:
-        values = json.loads(run.spec.read_bytes())
+        values = json.loads(read_plain(run.spec))
     except OSError:
         raise LookupError(f"There is no run {run.id}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f"{run.spec} cannot be understood.") from None
     return Spec.from_json(values)
 
 
 def look(run: RunDir, spec: Spec, reading: Reading | None, now: float | None = None) -> Status:
     """How the run is; of a map, all of it as one."""
-    when = time.time() if now is None else now
+    return look_closely(run, spec, reading, time.time() if now is None else now)[0]
+
+
+def look_closely(
+    run: RunDir, spec: Spec, reading: Reading | None, now: float, ended: Mapping[int, Status] | None = None
+) -> tuple[Status, dict[int, Status]]:
+    """How the run is, and each task of a map; those in `ended` are not looked at again."""
     traces = _traces(run)
-    whole = status(spec, traces, reading, when)
+    whole = status(spec, traces, reading, now)
     _keep(run, traces, whole, reading)
     if spec.tasks is None:
-        return whole
-    return combined(whole, list(task_statuses(run, spec, reading, when).values()))
+        return whole, {}
+    tasks = task_statuses(run, spec, reading, now, ended)
+    return combined(whole, list(tasks.values())), tasks
 
 
 def task_statuses(
