@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.utils import url_path_join
@@ -11,6 +12,9 @@ from skiva.kernels.watch import start_watching
 
 from .handlers import ExtendHandler, Session, StatusHandler
 from .hub import Hub
+from .runs_handlers import ROUTES as RUNS
+from .runs_queue import QueueFacts
+from .runs_service import RunsService
 from .session_facts import facts_file
 from .state import SessionState
 from .stream import follow
@@ -36,7 +40,9 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     state.can_ask_hub = hub is not None
     settings = serverapp.web_app.settings
     settings["skiva"] = Session(state, hub)
-    routes = [("status", StatusHandler), ("extend", ExtendHandler)]
+    queue = QueueFacts()
+    settings["skiva_runs"] = RunsService(queue, _served(serverapp))
+    routes = [("status", StatusHandler), ("extend", ExtendHandler), *RUNS]
     serverapp.web_app.add_handlers(
         ".*$", [(url_path_join(settings["base_url"], "skiva", name), handler) for name, handler in routes]
     )
@@ -44,12 +50,18 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     start_kernels_with_ours(serverapp)
     start_watching(serverapp)
     if hub is not None and hub.stream_url and state.facts is not None:
-        serverapp.io_loop.add_callback(_start_following, serverapp, hub, state)
+        serverapp.io_loop.add_callback(_start_following, serverapp, hub, state, queue)
 
 
-def _start_following(serverapp: Any, hub: Hub, state: SessionState) -> None:
+def _served(serverapp: Any) -> Path | None:
+    """The directory that the file browser shows, where it is one on a disk."""
+    root = getattr(serverapp.contents_manager, "root_dir", None) or ""
+    return Path(root) if isinstance(root, str) and root.startswith("/") else None
+
+
+def _start_following(serverapp: Any, hub: Hub, state: SessionState, queue: QueueFacts) -> None:
     # The loop keeps only weak references to tasks, so the settings hold this one.
-    task = asyncio.ensure_future(follow(hub, state, serverapp.log))
+    task = asyncio.ensure_future(follow(hub, state, serverapp.log, queue))
     serverapp.web_app.settings["skiva_following"] = task
 
 

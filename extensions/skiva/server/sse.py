@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
@@ -27,9 +27,10 @@ class StreamBrokenError(Exception):
 class EventText:
     """Takes a stream's bytes as they arrive and gives the data of each whole event."""
 
-    def __init__(self) -> None:
+    def __init__(self, comment: Callable[[str], None] | None = None) -> None:
         self._rest = b""
         self._data: list[str] = []
+        self._comment = comment
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """The data of every event that ends within `chunk`. An endless line raises StreamBrokenError."""
@@ -43,6 +44,8 @@ class EventText:
             elif not text and self._data:
                 whole, self._data = "\n".join(self._data), []
                 yield whole
+            elif text.startswith(":") and self._comment:
+                self._comment(text[1:].strip())
 
 
 class _Incoming(HTTPMessageDelegate):
@@ -70,15 +73,20 @@ class _Incoming(HTTPMessageDelegate):
 
 
 async def events(
-    url: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, *, silence: float
+    url: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None,
+    *,
+    silence: float,
+    comment: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[str, None]:
-    """The data of each event of the stream at `url`, until it ends.
+    """The data of each event of the stream at `url`, until it ends; `comment` takes what is no event.
 
     Raises StreamBrokenError when it ends, is refused, or sends nothing for `silence` seconds.
     The connection is closed in every case, also when the reader stops reading.
     """
     connection = await _connect(url, tls)
-    incoming, text = _Incoming(), EventText()
+    incoming, text = _Incoming(), EventText(comment)
     try:
         reply = asyncio.ensure_future(_ask(connection, url, headers, incoming))
         try:

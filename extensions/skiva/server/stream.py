@@ -1,4 +1,4 @@
-"""Follow the hub's stream of the queue, for the one thing that changes while a session lives: its end."""
+"""Follow the hub's stream of the queue: when this session ends, and how the person's jobs are."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 from . import sse
 from .hub import Hub
+from .runs_queue import QueueFacts
 from .state import SessionState
 
 _SILENCE = 90.0
@@ -45,18 +46,27 @@ async def follow(
     hub: Hub,
     state: SessionState,
     log: logging.Logger,
+    queue: QueueFacts | None = None,
     *,
     silence: float = _SILENCE,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Keep one connection to the stream until cancelled. The last known end stays whatever happens."""
+    """Keep one connection to the stream until cancelled. The last known end stays whatever happens.
+
+    `queue` takes what is told about the person's jobs.
+    """
     tls = hub.tls() if hub.stream_url.startswith("https:") else None
     failures = 0
     while True:
         try:
-            async for data in sse.events(hub.stream_url, hub.authorization, tls, silence=silence):
+            comment = queue.alive if queue else None
+            async for data in sse.events(
+                hub.stream_url, hub.authorization, tls, silence=silence, comment=comment
+            ):
                 failures = 0
                 note_event(state, data)
+                if queue:
+                    queue.told(data)
         except sse.StreamBrokenError as error:
             log.debug("skiva: the hub's stream broke off: %s", error)
         failures += 1

@@ -1,0 +1,119 @@
+"""The addresses below `skiva/runs`: the person's runs, for the side panel and the cards in notebooks."""
+
+import json
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from .runs_service import Problem, RunsService
+
+__all__ = ["ROUTES"]
+
+_PAGE, _LARGEST_PAGE = 200, 1000
+
+
+class RunsAPIHandler(APIHandler):
+    """Login, authorization and the form of errors, the same for all of them."""
+
+    auth_resource = "skiva"
+    # A panel that looks at runs must not keep an idle server alive.
+    _track_activity = False
+
+    @property
+    def runs(self) -> RunsService:
+        """The runs of whoever owns this server."""
+        found: RunsService = self.settings["skiva_runs"]
+        return found
+
+    def tell(self, answer: Any, status: int = 200) -> None:
+        """Answer with JSON that no cache keeps."""
+        self.set_status(status)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(answer, allow_nan=False))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with one sentence."""
+        problem = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(problem, Problem):
+            self.tell({"message": str(problem)}, problem.status)
+            return
+        super().write_error(status_code, **kwargs)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """A refusal is no fault of this server's."""
+        if not isinstance(value, Problem):
+            super().log_exception(typ, value, tb)
+
+    def whole(self, name: str, default: int | None, least: int, most: int) -> int | None:
+        """A whole number in the address. Raises Problem."""
+        text = self.get_query_argument(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdigit()) or len(text) > 18 or not least <= int(text) <= most:
+            raise Problem(400, f"{name}: must be a whole number from {least} to {most}.")
+        return int(text)
+
+
+class RunsHandler(RunsAPIHandler):
+    """All runs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the newest, or with what has changed."""
+        from .runs_views import listed
+
+        since = self.whole("since", None, 0, 10**17)
+        limit = self.whole("limit", _PAGE, 1, _LARGEST_PAGE) or _PAGE
+        before = self.get_query_argument("before", "") or None
+        self.tell(await self.runs.look(lambda index, reading: listed(index, reading, since, limit, before)))
+
+
+class RunHandler(RunsAPIHandler):
+    """One run."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run: str) -> None:
+        """Answer with everything about it."""
+        from .runs_views import detail
+
+        task = self.whole("task", None, 0, 10**6)
+        self.tell(await self.runs.look(lambda index, reading: detail(index, reading, run, task)))
+
+
+class LogHandler(RunsAPIHandler):
+    """What a run prints."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run: str) -> None:
+        """Answer with the next piece from an offset, as text: whoever shows it must not take it for HTML."""
+        from .runs_views import log
+
+        offset = self.whole("offset", None, 0, 10**17)
+        task = self.whole("task", None, 0, 10**6)
+        self.tell(await self.runs.look(lambda index, _: log(index, run, offset, task)))
+
+
+class TasksHandler(RunsAPIHandler):
+    """The tasks of a map."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run: str) -> None:
+        """Answer with each of them."""
+        from .runs_views import tasks
+
+        self.tell({"tasks": await self.runs.look(lambda index, reading: tasks(index, reading, run))})
+
+
+ROUTES = [
+    ("runs", RunsHandler),
+    (r"runs/([^/]+)", RunHandler),
+    (r"runs/([^/]+)/log", LogHandler),
+    (r"runs/([^/]+)/tasks", TasksHandler),
+]
+"""The addresses below `skiva/`. The first that fits answers."""

@@ -1,0 +1,300 @@
+"""All runs of a person, kept in memory: what has ended is read once, what lives when it has changed.
+
+Nothing here waits for Slurm, and everything here is files: it belongs into a thread, one call at a time.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skiva.runs.look import look_closely, read_spec
+from skiva.runs.paths import RunDir
+from skiva.runs.queue import Reading
+from skiva.runs.spec import Spec
+from skiva.runs.status import Status
+
+from .runs_places import Stamp, made, opened, run_names, stamp
+from .runs_reading import Readings
+from .runs_rows import Row, at, row, told_alike, unreadable
+
+__all__ = ["Index"]
+
+_LOOK_AGAIN = 20.0
+"""Seconds after which a live run is looked at although nothing has changed: some states come with time."""
+_SHARE = 9.0
+"""A look is followed by a pause so many times as long as it took: maps of a thousand tasks are work."""
+_AT_ONCE = 500
+"""Runs that appeared, read in one call; the next call reads on."""
+_REMEMBERED = 10_000
+"""Removed runs that are remembered for those who ask what has changed."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One run as it was seen last. Without a row it has not been read."""
+
+    made: float
+    version: int = 0
+    row: Row | None = None
+    spec: Spec | None = None
+    over: bool = False
+    looked: float = 0.0
+    due: float = 0.0
+    stamp: Stamp | None = None
+    queue: object = None
+    ended: dict[int, Status] = field(default_factory=dict)
+    alive: tuple[int, ...] = ()
+
+
+class Index:
+    """The runs below one directory."""
+
+    def __init__(
+        self,
+        root: Path,
+        served: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.root = root
+        self._served = served
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._unread: set[str] = set()
+        self._removed: dict[str, int] = {}
+        self._listed = False
+        # Versions of an earlier server are all smaller, so that its pages begin anew.
+        self._first = self._version = int(clock() * 1000)
+        self._readings = Readings(None)
+
+    def answer(
+        self, reading: Reading | None, since: int | None = None, limit: int = 200, before: str | None = None
+    ) -> dict[str, Any]:
+        """The newest runs, older ones than `before`, or what has changed since a version.
+
+        Raises:
+            OSError: the directory of runs cannot be read.
+        """
+        self._readings = self._readings if self._readings.reading is reading else Readings(reading)
+        self._list()
+        self._read_news()
+        changes = before is None and since is not None and self._first <= since <= self._version
+        more = self._page(before, limit) if not changes else ([], False)
+        self._look_at_the_living()
+        if changes and since is not None:
+            return self._changes(since, limit)
+        names, left = more
+        rows = [self._told(name) for name in names]
+        return {
+            "version": self._version,
+            "whole": True,
+            "runs": [one for one in rows if one is not None],
+            "removed": [],
+            "more": left,
+        }
+
+    def one(self, run: str, reading: Reading | None) -> Row:
+        """One run, as it is this moment.
+
+        Raises:
+            LookupError: there is none.
+            OSError: its directory cannot be opened.
+        """
+        with opened(self.root, run):
+            entry = self._entries.setdefault(run, _Entry(made(self.root, run)))
+        self._readings = self._readings if self._readings.reading is reading else Readings(reading)
+        self._unread.discard(run)
+        self._removed.pop(run, None)
+        if not entry.over:
+            self._look(run, entry)
+        found = self._told(run)
+        if found is None:
+            raise LookupError(f"There is no run {run}.")
+        return found
+
+    def tasks(self, run: str) -> dict[int, Status]:
+        """The tasks of a map that have ended, as far as they are known already."""
+        entry = self._entries.get(run)
+        return dict(entry.ended) if entry else {}
+
+    # -- what there is ---------------------------------------------------------------------
+
+    def _list(self) -> None:
+        names = run_names(self.root)
+        for name in self._entries.keys() - names:
+            self._forget(name)
+        for name in names - self._entries.keys():
+            self._entries[name] = _Entry(-1.0)
+            if self._listed:
+                self._unread.add(name)
+        self._listed = True
+        # Runs that Slurm speaks of are alive, however old they are.
+        self._unread |= {name for name in self._readings.runs & names if self._entries[name].row is None}
+
+    def _forget(self, name: str) -> None:
+        entry = self._entries.pop(name)
+        self._unread.discard(name)
+        if entry.row is not None:
+            self._version += 1
+            self._removed[name] = self._version
+            while len(self._removed) > _REMEMBERED:
+                self._first = self._removed.pop(next(iter(self._removed)))
+
+    def _made(self, name: str) -> float:
+        entry = self._entries[name]
+        if entry.made < 0:
+            entry.made = made(self.root, name)
+        return entry.made
+
+    def _sorted(self, names: Iterable[str]) -> Iterator[str]:
+        """The newest first. Only the days that somebody asks for are looked at."""
+        days: dict[str, list[str]] = {}
+        for name in names:
+            days.setdefault(name[:6], []).append(name)
+        for day in sorted(days, reverse=True):
+            yield from sorted(days[day], key=lambda name: (self._made(name), name), reverse=True)
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def _read_news(self) -> None:
+        for number, name in enumerate(list(self._sorted(self._unread))):
+            if number >= _AT_ONCE:
+                break
+            self._unread.discard(name)
+            self._look(name, self._entries[name])
+
+    def _page(self, before: str | None, limit: int) -> tuple[list[str], bool]:
+        names: list[str] = []
+        known = set(self._entries)
+        if before is not None and before not in known:
+            known = {name for name in known if name[:6] <= before[:6]}
+            before = None
+        for name in self._sorted(known if before is None else {n for n in known if n[:6] <= before[:6]}):
+            if before is not None:
+                before = None if name == before else before
+                continue
+            entry = self._entries[name]
+            if entry.row is None:
+                self._look(name, entry, news=False)
+            if entry.row is None:
+                continue  # somebody else's, or a link
+            if len(names) == limit:
+                return names, True
+            names.append(name)
+        return names, False
+
+    def _look_at_the_living(self) -> None:
+        now = self._clock()
+        for name, entry in list(self._entries.items()):
+            if entry.row is not None and not entry.over and now >= entry.due and self._is_other(name, entry):
+                self._look(name, entry)
+
+    def _is_other(self, name: str, entry: _Entry) -> bool:
+        """Whether anything may have changed since the last look."""
+        if abs(self._clock() - entry.looked) >= _LOOK_AGAIN or entry.stamp is None:
+            return True
+        if entry.queue != self._readings.mark(name, _job(entry)) or not entry.stamp.settled(entry.looked):
+            return True
+        try:
+            with opened(self.root, name) as place:
+                return stamp(place, entry.alive) != entry.stamp
+        except (LookupError, OSError):
+            return True
+
+    def _look(self, name: str, entry: _Entry, *, news: bool = True) -> None:
+        """Read the run. Whatever is in its files, this leaves it with a row, or without where it is none."""
+        began, now = time.monotonic(), self._clock()
+        directory = self._served_as(name)
+        try:
+            with opened(self.root, name) as place:
+                found = self._read(name, place, entry, directory, now)
+        except LookupError:
+            return
+        except Exception as problem:  # noqa: BLE001 - one run must not keep the others from being shown
+            why = str(problem) or type(problem).__name__
+            found = unreadable(name, self._made(name), directory=directory, why=why)
+        entry.looked = now
+        entry.due = now + (time.monotonic() - began) * _SHARE
+        if not told_alike(entry.row, found) and (news or entry.row is not None):
+            self._version += 1
+            entry.version = self._version
+            self._removed.pop(name, None)
+        entry.row = found
+
+    def _read(self, name: str, place: RunDir, entry: _Entry, directory: str | None, now: float) -> Row:
+        # Before the look: what changes meanwhile is seen by the next.
+        before = entry.stamp = stamp(place, entry.alive)
+        entry.queue = self._readings.mark(name, _job(entry))
+        spec = entry.spec = entry.spec or _spec(name, place)
+        status, tasks = look_closely(place, spec, self._readings.of(name, _job(entry)), now, entry.ended)
+        entry.ended = {number: one for number, one in tasks.items() if one.over}
+        there = {number for number in tasks if number not in entry.ended and place.task(number).path.exists()}
+        alive = tuple(sorted(there))
+        entry.stamp = before if alive == entry.alive else None
+        entry.alive = alive
+        told = row(spec, status, directory=directory, result=_result(place))
+        entry.over = status.over
+        return told
+
+    # -- telling ---------------------------------------------------------------------------
+
+    def _told(self, name: str) -> Row | None:
+        entry = self._entries[name]
+        return None if entry.row is None else at(entry.row, entry.looked, self._clock())
+
+    def _changes(self, since: int, limit: int) -> dict[str, Any]:
+        changed = sorted(
+            (entry.version, name)
+            for name, entry in self._entries.items()
+            if entry.row is not None and entry.version > since
+        )
+        more = len(changed) > limit
+        version = changed[limit - 1][0] if more else self._version
+        rows = [self._told(name) for name in self._sorted(name for _, name in changed[:limit])]
+        gone = [name for name, when in self._removed.items() if since < when <= version]
+        return {
+            "version": version,
+            "whole": False,
+            "runs": rows,
+            "removed": gone,
+            "more": more or bool(self._unread),
+        }
+
+    def _served_as(self, name: str) -> str | None:
+        if self._served is None:
+            return None
+        try:
+            below = (self.root / name).relative_to(self._served)
+        except ValueError:
+            return None
+        return None if any(part.startswith(".") for part in below.parts) else below.as_posix()
+
+
+def _job(entry: _Entry) -> int | None:
+    return entry.row["job_id"] if entry.row else None
+
+
+def _spec(name: str, place: RunDir) -> Spec:
+    if (place.path / "tasks").is_symlink():
+        raise ValueError("a directory of it is a link.")
+    try:
+        spec = read_spec(place)
+    except LookupError:
+        raise ValueError("spec.json is missing.") from None
+    except ValueError:
+        raise ValueError("spec.json cannot be understood.") from None
+    if spec.id != name:
+        raise ValueError("spec.json is of another run.")
+    if spec.tasks is not None and not (type(spec.tasks) is int and 0 <= spec.tasks <= 100_000):
+        raise ValueError("spec.json tells no possible number of tasks.")
+    return spec
+
+
+def _result(place: RunDir) -> str | None:
+    for name, kind in ((place.output, "notebook"), (place.result, "pickle")):
+        if os.path.lexists(name):
+            return kind
+    return None

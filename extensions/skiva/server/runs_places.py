@@ -1,0 +1,104 @@
+"""Where runs are on the disk, opened so that nothing outside of their directory is ever reached."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from skiva.runs.ids import is_run_id
+from skiva.runs.paths import RunDir
+
+__all__ = ["Stamp", "foreign", "made", "opened", "run_names", "stamp"]
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SETTLES = 2.0
+"""Seconds within which two changes may leave the same time behind."""
+
+
+def run_names(root: Path) -> set[str]:
+    """The names in the directory of runs that could be runs. Raises OSError where it cannot be read."""
+    try:
+        return {entry.name for entry in root.iterdir() if is_run_id(entry.name)}
+    except FileNotFoundError:
+        return set()
+
+
+@contextmanager
+def opened(root: Path, run: str) -> Iterator[RunDir]:
+    """A run's directory, held open: whatever takes its place meanwhile, this one is read.
+
+    Raises:
+        LookupError: there is none, or it is a link, a file, or somebody else's.
+        OSError: it cannot be opened.
+    """
+    if not is_run_id(run):
+        raise LookupError(f"{run[:40]!r} is no run's id, such as 261122-k3f9ta2x.")
+    try:
+        held = os.open(root / run, _DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError) as gone:
+        raise LookupError(f"There is no run {run}.") from gone
+    except OSError as problem:
+        if problem.errno == 40:  # ELOOP: a link
+            raise LookupError(f"There is no run {run}.") from problem
+        raise
+    try:
+        if os.fstat(held).st_uid != os.geteuid():
+            raise LookupError(f"There is no run {run} of yours.")
+        yield RunDir(Path(f"/proc/self/fd/{held}"))
+    finally:
+        os.close(held)
+
+
+def foreign(root: Path, run: str) -> bool:
+    """Whether this is no directory of this person's own."""
+    try:
+        with opened(root, run):
+            return False
+    except LookupError:
+        return True
+    except OSError:
+        return False
+
+
+def made(root: Path, run: str) -> float:
+    """When the run was written down, by which a day's runs are sorted; seconds since the epoch."""
+    try:
+        return (root / run / "spec.json").lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes whenever a run's files do."""
+
+    marks: tuple[object, ...]
+    newest: float
+    """When the last of the changes was."""
+
+    def settled(self, looked: float) -> bool:
+        """Whether a look at the time `looked` cannot have missed a change with the same stamp."""
+        return looked - self.newest > _SETTLES
+
+
+def stamp(run: RunDir, tasks: Iterable[int] = ()) -> Stamp:
+    """Of the run's directory and its journal, and of those of the named tasks of a map.
+
+    Every file but the journals is replaced as a whole, which changes its directory.
+    """
+    places = [run.path, run.journal, run.path / "tasks"]
+    for number in tasks:
+        places += [run.task(number).path, run.task(number).journal]
+    marks: list[object] = []
+    newest = 0.0
+    for place in places:
+        try:
+            # The first is a name for the open directory, which must be followed.
+            found = place.stat() if place is run.path else place.lstat()
+        except OSError:
+            marks.append(None)
+            continue
+        marks.append((found.st_mtime_ns, found.st_size, found.st_ino))
+        newest = max(newest, found.st_mtime)
+    return Stamp(tuple(marks), newest)

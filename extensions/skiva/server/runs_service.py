@@ -1,0 +1,98 @@
+"""What the runs' handlers need: every look at files or at Slurm is made in a thread, one at a time."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .runs_queue import QueueFacts
+
+if TYPE_CHECKING:
+    from .runs_index import Index
+
+__all__ = ["Problem", "RunsService"]
+
+_Answer = TypeVar("_Answer")
+_ASK_EVERY = 5.0
+"""Seconds between two questions to Slurm where no hub tells."""
+
+
+class Problem(Exception):
+    """An answer that is an error: its status, and one sentence for the person."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class RunsService:
+    """The runs of the person whose server this is."""
+
+    def __init__(self, queue: QueueFacts, served: Path | None = None, root: Path | None = None) -> None:
+        self.queue = queue
+        self._served = served
+        self._root = root
+        self._index: Index | None = None
+        # One for the index, so that it needs no lock; others for what may wait long.
+        self._one = ThreadPoolExecutor(1, "skiva-runs")
+        self._some = ThreadPoolExecutor(4, "skiva-slurm")
+        self._asking: asyncio.Future[Any] | None = None
+        self._asked = 0.0
+        self._told: Any = None
+
+    @property
+    def root(self) -> Path:
+        """The directory of runs. In a thread."""
+        if self._root is None:
+            from skiva.runs.listing import here
+
+            self._root = here()
+        return self._root
+
+    async def look(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
+        """Do something with the index and what is known of the queue; never waits for Slurm."""
+        self._ask_if_nobody_tells()
+        return await asyncio.get_running_loop().run_in_executor(self._one, self._with_index, work)
+
+    def _with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
+        if self._index is None:
+            from .runs_index import Index
+
+            served = Path(os.path.realpath(self._served)) if self._served else None
+            self._index = Index(Path(os.path.realpath(self.root)), served)
+        try:
+            return work(self._index, self.queue.reading() or self._told)
+        except LookupError as missing:
+            raise Problem(404, str(missing)) from None
+        except OSError as problem:
+            raise Problem(503, f"The runs cannot be read: {problem.strerror or problem}.") from None
+
+    async def apart(self, work: Callable[[], _Answer]) -> _Answer:
+        """Do something that may take long without holding up anything else."""
+        return await asyncio.get_running_loop().run_in_executor(self._some, work)
+
+    def _ask_if_nobody_tells(self) -> None:
+        now = time.monotonic()
+        busy = self._asking is not None and not self._asking.done()
+        if self.queue.followed or busy or (self._asked and now - self._asked < _ASK_EVERY):
+            return
+        self._asked = now
+        loop = asyncio.get_running_loop()
+        self._asking = loop.run_in_executor(self._some, self._ask)
+
+    def _ask(self) -> None:
+        try:
+            self._told = self.queue.ask()
+        except Exception as problem:  # noqa: BLE001 - what is known stays; the next question may be answered
+            self._told = _with_trouble(self._told, str(problem))
+
+
+def _with_trouble(reading: Any, sentence: str) -> Any:
+    if reading is None:
+        return None
+    from skiva.runs.queue import Reading
+
+    return Reading(reading.taken, reading.jobs, sentence or "Slurm is not answering.")
