@@ -48,7 +48,8 @@ test('what changed replaces what was known, and what was removed goes', () => {
     ['a', row({ id: 'a' })],
     ['b', row({ id: 'b' })]
   ]);
-  const page = { version: 2, runs: [row({ id: 'b', ...failed }), row({ id: 'c' })], removed: ['a'], more: false, trouble: '' };
+  const runs = [row({ id: 'b', ...failed }), row({ id: 'c' })];
+  const page = { version: 2, whole: false, runs, removed: ['a'], more: false, trouble: '' };
   const next = rows.merged(known, page);
   assert.deepEqual([...next.keys()].sort(), ['b', 'c']);
   assert.equal(next.get('b').state, 'failed');

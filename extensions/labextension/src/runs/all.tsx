@@ -99,6 +99,10 @@ export function AllRuns(props: IAllProps): React.ReactElement {
   const live = rows.filter(isLive).length;
   const now = useNow(live > 0);
   const shown = React.useMemo(() => filtered(rows, filter.choice, filter.text), [rows, filter]);
+  const box = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    box.current?.scrollTo(0, 0);
+  }, [filter]);
   const narrowed = filter.choice !== 'all' || filter.text.trim() !== '';
   return (
     <section className="skiva-AllRuns" aria-label="All runs">
@@ -119,7 +123,7 @@ export function AllRuns(props: IAllProps): React.ReactElement {
           failed={rows.filter(hasFailed).length}
         />
       )}
-      <div className="skiva-Scrolled">
+      <div className="skiva-Scrolled" ref={box}>
         {model.loaded && rows.length === 0 && <Empty />}
         {rows.length > 0 && shown.length === 0 && <p className="skiva-Quiet skiva-Padded">No run matches.</p>}
         {shown.length > 0 && (

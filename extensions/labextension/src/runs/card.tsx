@@ -65,9 +65,9 @@ function Load(props: ILoadProps): React.ReactElement {
         {busy ? 'Loading…' : 'Load result here'}
       </button>
       {told && (
-        <pre className={told.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="status">
+        <div className={told.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="status">
           {told.text}
-        </pre>
+        </div>
       )}
     </>
   );

@@ -137,15 +137,16 @@ export class SubmitForm extends ReactWidget {
   protected override render(): React.ReactElement {
     const { intro, parameters, resumes } = this._options;
     const said = this._said.text;
+    const most = this._offer?.max_hours;
     return (
       <fieldset disabled={this._busy}>
         <p>{intro}</p>
         {this._slices()}
         <div className="skiva-Fields">
-          {this._field('Hours', 'hours', {
+          {this._field(most === undefined ? 'Hours' : `Hours, at most ${most}`, 'hours', {
             type: 'number',
             min: 0.02,
-            max: this._offer?.max_hours,
+            max: most,
             step: 'any',
             required: true
           })}
@@ -154,9 +155,9 @@ export class SubmitForm extends ReactWidget {
         {parameters.length > 0 && this._parameters()}
         {resumes && this._goesOn()}
         {said && (
-          <pre className={this._said.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="alert">
+          <div className={this._said.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="alert">
             {said}
-          </pre>
+          </div>
         )}
       </fieldset>
     );

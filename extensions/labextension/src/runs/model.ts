@@ -134,10 +134,8 @@ export class RunsModel extends VDomModel {
     try {
       const since = this._version;
       const page = await this.api.list(since === null ? { limit: PAGE } : { since });
-      if (since !== null && page.version < since) {
-        // Another server: its versions are not those of the last one.
-        this._takeFirst(await this.api.list({ limit: PAGE }));
-      } else if (since === null) {
+      if (page.whole) {
+        // Another server answers a version that it does not know with everything.
         this._takeFirst(page);
       } else {
         this._takeChanges(page);
@@ -162,6 +160,7 @@ export class RunsModel extends VDomModel {
   private _takeFirst(page: IPage): void {
     this._oldest = page.runs.at(-1)?.id ?? null;
     this._more = page.more;
+    this._announcement = changesWords(this._rows, page.runs) || this._announcement;
     this._answered(page);
     this._set(merged(new Map(), page));
   }
@@ -182,6 +181,9 @@ export class RunsModel extends VDomModel {
       this._set(merged(before, page));
     } else if (!silent) {
       this.stateChanged.emit();
+    }
+    if (page.more) {
+      void this._poll.refresh();
     }
   }
 

@@ -15,7 +15,7 @@ export interface IRow {
   readonly slice: string;
   readonly slice_title: string;
   readonly simulated: boolean;
-  readonly hours: number;
+  readonly hours: number | null;
   readonly created: number;
   readonly notebook: string | null;
   readonly cell_id: string | null;
@@ -44,8 +44,11 @@ export interface IRow {
 /** A part of the list: the newest, older ones, or what changed. */
 export interface IPage {
   readonly version: number;
+  /** Whether these are the newest, and not only what changed since a version. */
+  readonly whole: boolean;
   readonly runs: readonly IRow[];
   readonly removed: readonly string[];
+  /** Whether there is more to read: older ones, or further changes. */
   readonly more: boolean;
   readonly trouble: string;
 }
@@ -112,10 +115,12 @@ export function filtered(rows: readonly IRow[], choice: Choice, text: string): I
     if (!CHOSEN[choice](row)) {
       return false;
     }
-    const said = [row.name, row.id, row.slice, row.slice_title, row.state, row.kind, row.notebook, row.job_id]
+    const said = [row.name, row.slice, row.slice_title, row.state, row.kind, row.notebook, row.job_id]
       .join(' ')
       .toLowerCase();
-    return words.every(word => said.includes(word) || row.sentence.toLowerCase().includes(word));
+    // Short numbers are parts of most ids.
+    const named = (word: string) => word.length > 4 && row.id.includes(word);
+    return words.every(word => said.includes(word) || named(word) || row.sentence.toLowerCase().includes(word));
   });
 }
 

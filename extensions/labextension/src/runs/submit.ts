@@ -54,15 +54,18 @@ export class Submitter {
       intro: `The cells from number ${first + 1} on, with the variables that the kernel has now.${busy}`,
       name: `${nameOf(path)} from cell ${first + 1}`,
       parameters: [],
-      resumes: false
+      resumes: true
     };
     await askAndSend(this._model.api, 'Run the rest in batch', options, async (wishes, form) => {
       const draft = await this._model.api.draft(path, contentOf(panel));
       form.say(busy ? 'Waits for the kernel…' : 'Submitting…', false);
-      const { slice, hours, name } = wishes;
+      const { slice, hours, name, resume, restarts } = wishes;
       const values = { draft, start_at: first, slice, hours, name };
       // What JSON writes of strings and numbers Python reads as the same.
       const given = Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+      if (resume) {
+        given.push(`resume=True, restarts=${restarts}`);
+      }
       const { data } = await runCodeIn(kernel, `import skiva\nskiva.submit_rest(${given.join(', ')})`);
       const id = (data[RUN_TYPE] as { id?: unknown } | undefined)?.id;
       if (!isRunId(id)) {

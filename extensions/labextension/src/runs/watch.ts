@@ -69,7 +69,8 @@ export class RunWatch extends VDomModel {
 
   /** Why there is nothing, or nothing new. */
   get trouble(): string {
-    return this._trouble || this._model.trouble;
+    const over = this._row !== null && !isLive(this._row);
+    return this._trouble || (over ? '' : this._model.trouble);
   }
 
   /** Whether the server said that there is no such run. */

@@ -67,7 +67,10 @@ export function whenShort(at: number, now: number, locale?: string): string {
 }
 
 /** Hours of a time limit: `2 h`, `30 min`. */
-export function hoursWords(hours: number): string {
+export function hoursWords(hours: number | null): string {
+  if (hours === null) {
+    return '';
+  }
   const minutes = Math.round(hours * 60);
   return minutes % 60 === 0 ? `${minutes / 60} h` : shortTime(minutes * 60);
 }
