@@ -1,5 +1,6 @@
 """Which variables of a kernel go along with its runs: chosen by name, so that no secret does by accident."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 
@@ -26,7 +27,7 @@ def travelling(
     """The variables that a run starts with: the usual harmless ones, and those that its owner names.
 
     Raises:
-        ValueError: a variable that was named is not set.
+        ValueError: a variable that was named is not set, or cannot be.
     """
     found = {
         name: value
@@ -34,13 +35,31 @@ def travelling(
         if _ALONG.fullmatch(name) and name not in _JOBS_OWN and not _SECRET.search(name)
     }
     found["PYTHONUNBUFFERED"] = "1"
+    return found | _named(environ, wanted)
+
+
+def _named(environ: Mapping[str, str], wanted: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
     if isinstance(wanted, Mapping):
-        return found | {str(name): str(value) for name, value in wanted.items()}
-    for name in wanted or ():
-        if name not in environ:
-            raise ValueError(f"env: {name!r:.60} is not set here; give it a value, as in env={{{name!r}: …}}")
-        found[name] = environ[name]
-    return found
+        named = {str(name): str(value) for name, value in wanted.items()}
+    else:
+        names = [wanted] if isinstance(wanted, str) else list(wanted or ())
+        for name in names:
+            if name not in environ:
+                raise ValueError(
+                    f"env: {name!r:.60} is not set here; name it with a value, as in {{name: …}}"
+                )
+        named = {name: environ[name] for name in names}
+    for name, value in named.items():
+        if not _can_be_set(name, value):
+            raise ValueError(f"env: {name!r:.60} cannot be set as a variable")
+    return named
+
+
+def _can_be_set(name: str, value: str) -> bool:
+    try:
+        return bool(name) and "=" not in name and b"\0" not in os.fsencode(name) + os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def for_slurm(environ: Mapping[str, str], conf: str | None) -> dict[str, str]:

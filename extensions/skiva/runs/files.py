@@ -76,7 +76,9 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
     try:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" + line if torn else line)
+        left = memoryview(b"\n" + line if torn else line)
+        while left:  # a disk that fills up takes a part, and says so only when it is asked again
+            left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -78,7 +78,12 @@ def map_items(
         NotSubmitted: Slurm refused, or did not answer.
     """
     wanted = wish(
-        slice=slice, hours=hours, name=name, at_once=at_once or _AT_ONCE, restarts=restarts, key=key
+        slice=slice,
+        hours=hours,
+        name=name,
+        at_once=_AT_ONCE if at_once is None else at_once,
+        restarts=restarts,
+        key=key,
     )
     if not callable(function):
         raise BadWish("function: must be something that can be called, without its parentheses")
