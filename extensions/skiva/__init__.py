@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skiva.runs.functions import map_items as map  # noqa: A004 - the field's word
     from skiva.runs.functions import submit
     from skiva.runs.listing import jobs, run
+    from skiva.runs.notebook.handing import submit_notebook, submit_rest
     from skiva.runs.offer import NoOffer
     from skiva.runs.run import NotDone, Run, RunFailed
     from skiva.runs.status import Status
@@ -36,6 +37,8 @@ __all__ = [
     "progress",
     "run",
     "submit",
+    "submit_notebook",
+    "submit_rest",
     "this_run",
 ]
 
@@ -56,6 +59,8 @@ _PLACES = {
     "progress": "this_run",
     "run": "listing",
     "submit": "functions",
+    "submit_notebook": "notebook.handing",
+    "submit_rest": "notebook.handing",
     "this_run": "this_run",
 }
 

@@ -23,7 +23,7 @@ from skiva.runs.spec import Kind, Spec
 from skiva.runs.wish import BadWish, Wish, job_name
 from skiva_slurm.offer import Offer, SliceOffer
 
-__all__ = ["Luggage", "NotSubmitted", "send"]
+__all__ = ["Luggage", "NotSubmitted", "send", "submitted"]
 
 _WARN_SECONDS = 60
 _CLAIM_PATIENCE = 120.0
@@ -109,7 +109,7 @@ def _spec(
         source=luggage.source,
         key=wish.key,
         again_of=luggage.again_of,
-        environment=_environment(offer),
+        environment=_environment(offer, luggage.kind),
         proof=_proof(picked, offer),
         hub=offer.hub,
     )
@@ -120,14 +120,15 @@ def _module_places() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(Path(place or ".").absolute()) for place in sys.path))
 
 
-def _environment(offer: Offer) -> dict[str, str]:
+def _environment(offer: Offer, kind: Kind) -> dict[str, str]:
     from skiva.kernels.current import current
 
-    kernel = current()
+    kernel, here = current(), sys.executable
     return {
         "id": offer.environment.id,
         "digest": offer.environment.digest or os.environ.get("SKIVA_ENVIRONMENT_DIGEST", ""),
-        "python": sys.executable,
+        # A notebook's kernel may be of any environment; what runs it is of the session's.
+        "python": str(offer.environment.launch.get("python", here)) if kind == "notebook" else here,
         "kernel": kernel.name,
         "kernel_digest": kernel.digest,
         "slurm_bin": offer.bin,
@@ -186,7 +187,7 @@ def _claim(root: Path, spec: Spec) -> RunDir | None:
     """The run that has this key; None when the key is ours now."""
     keys = root / ".keys"
     keys.mkdir(mode=0o700, exist_ok=True)
-    place = keys / hashlib.blake2b(spec.key.encode(), digest_size=16).hexdigest()
+    place = _claim_of(root, spec.key)
     for _ in range(100):
         mine = keys / f".{secrets.token_hex(8)}"
         mine.write_text(spec.id)
@@ -202,6 +203,20 @@ def _claim(root: Path, spec: Spec) -> RunDir | None:
         finally:
             mine.unlink(missing_ok=True)
     raise NotSubmitted("This was being submitted many times at once; look into skiva.jobs() and try again.")
+
+
+def _claim_of(root: Path, key: str) -> Path:
+    return root / ".keys" / hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def submitted(key: str) -> RunDir | None:
+    """The run that was submitted with this key, if it is still there. Raises NoOffer."""
+    root = runs_dir(site=find_offer().runs)
+    with suppress(OSError, UnicodeDecodeError):
+        owner = _claim_of(root, key).read_text()
+        if is_run_id(owner) and (root / owner / "spec.json").exists():
+            return RunDir(root / owner)
+    return None
 
 
 def _claimed(root: Path, place: Path) -> RunDir | None:

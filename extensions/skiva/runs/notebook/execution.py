@@ -12,6 +12,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from skiva.runs.ending import out_of_memory
 from skiva.runs.files import write_json
 from skiva.runs.notebook.client import Client
+from skiva.runs.notebook.delivery import deliver
 from skiva.runs.notebook.document import Document, now
 from skiva.runs.notebook.ends import End, Teller, death_in_words
 from skiva.runs.notebook.kernel import CannotStart, death_of, kernel_name, kill, running_kernel
@@ -95,6 +96,9 @@ class Execution:
             self._client.tell(f"skiva: {self._run.output} cannot be written: {problem.strerror}")
             return end.status or 1
         self._client.tell(f"[{end.sentence}]")
+        output = self._spec.source.get("output")
+        if output and end.how not in {"requeued", "interrupted"}:
+            self._client.tell(f"skiva: {deliver(self._run.output, str(output))}")
         return end.status
 
     async def _listen(self, changed: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ optimizer stay a pair. Functions written in the notebook find the new kernel's v
 
 from __future__ import annotations
 
+import dis
 import importlib.util
 import io
 import json
@@ -65,15 +66,25 @@ def _is_spent(value: Any) -> bool:
 def keep(
     path: Path, namespace: dict[str, Any], names: list[str], end: float, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write the named variables until `end` (monotonic); the file appears whole. Returns what lies in it."""
+    """Write the named variables, with those that functions of theirs read; the file appears whole.
+
+    Args:
+        path: of the file.
+        namespace: the notebook's variables.
+        names: of those to keep.
+        end: when no other is begun (monotonic).
+        facts: what else shall lie in the file.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(".%s.%d" % (path.name, os.getpid()))
     kept, lost = [], []
     with temporary.open("wb") as file:
         pickler = None
-        for name in sorted(names, key=lambda name: _rough_size(namespace.get(name))):
+        used: set[str] = set()
+        waiting = sorted(names, key=lambda name: _rough_size(namespace.get(name)))
+        for name in waiting:
             begin = file.tell()
-            after, reason = _dump(file, namespace, name, pickler, end)
+            after, reason = _dump(file, namespace, name, pickler, end, used)
             if reason:
                 file.seek(begin)
                 file.truncate()
@@ -81,6 +92,7 @@ def keep(
             else:
                 pickler = after
                 kept.append({"name": name, "at": begin, "size": file.tell() - begin})
+            waiting += sorted(used.intersection(namespace).difference(waiting))
         index = {**facts, "kept": kept, "lost": lost, "cwd": os.getcwd(), "sys_path": list(sys.path)}
         text = json.dumps(index).encode()
         file.write(text + len(text).to_bytes(8, "big") + _MAGIC)
@@ -104,14 +116,16 @@ def index_of(path: Path) -> dict[str, Any]:
     return dict(index)
 
 
-def _dump(file: Any, namespace: dict[str, Any], name: str, before: Any, end: float) -> tuple[Any, str]:
+def _dump(
+    file: Any, namespace: dict[str, Any], name: str, before: Any, end: float, used: set[str]
+) -> tuple[Any, str]:
     if time.monotonic() > end:
         return None, "there was no time left to save it"
     value = namespace[name]
     if isinstance(value, io.IOBase) and not isinstance(value, (io.BytesIO, io.StringIO)):
         return None, "an open file lives in one process; open it anew, by its path"
     try:
-        pickler = _pickler(file, namespace)
+        pickler = _pickler(file, namespace, used)
         if before is not None:
             pickler.memo = before.memo
         pickler.dump(value)
@@ -122,17 +136,24 @@ def _dump(file: Any, namespace: dict[str, Any], name: str, before: Any, end: flo
     return pickler, ""
 
 
-def _pickler(file: Any, namespace: dict[str, Any]) -> Any:
+def _pickler(file: Any, namespace: dict[str, Any], used: set[str]) -> Any:
     import cloudpickle
 
     class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc, name-defined, unused-ignore]
         def reducer_override(self, found: Any) -> Any:
             reduced = super().reducer_override(found)
             if isinstance(found, types.FunctionType) and found.__globals__ is namespace:
+                used.update(_globals_of(found.__code__))
                 return _at_home(reduced)
             return reduced
 
     return Pickler(file, protocol=5)
+
+
+def _globals_of(code: types.CodeType) -> set[str]:
+    """The variables of the notebook that a function reads."""
+    found = {one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return found.union(*(_globals_of(one) for one in code.co_consts if isinstance(one, types.CodeType)))
 
 
 class _Home:

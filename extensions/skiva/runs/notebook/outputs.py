@@ -97,7 +97,9 @@ class Outputs:
             return
         text = str(output.text)
         if not self._tail:
-            room = max(0, self._half - self._head_size - _EACH)
+            if self._head and self._room < len(text):
+                self._head_size += self._head[-1].squeeze()
+            room = max(0, self._room)
             first, text = text[:room], text[room:]
             if first:
                 self._head_size += _append(self._head, output.name, first, None)
@@ -105,6 +107,10 @@ class Outputs:
             self._tail_size += _append(self._tail, output.name, text[-self._half :], _CHUNK)
             self._left_out += max(0, len(text) - self._half)
             self._shorten()
+
+    @property
+    def _room(self) -> int:
+        return self._half - self._head_size - _EACH
 
     def listed(self) -> list[NotebookNode]:
         """All that the notebook shall have."""

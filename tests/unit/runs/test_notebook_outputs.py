@@ -1,0 +1,141 @@
+"""What a notebook keeps of its cells' outputs, and how it comes to its file."""
+
+import asyncio
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from tests.support.notebook_runs import notebook_of
+
+from skiva.runs.notebook.delivery import checked_output, deliver
+from skiva.runs.notebook.document import Document
+from skiva.runs.notebook.outputs import Outputs
+from skiva.runs.wish import BadWish
+
+_chunks = st.lists(
+    st.tuples(st.sampled_from(["stdout", "stderr"]), st.text("ab\n", max_size=40)), max_size=60
+)
+
+
+def _stream(text: str, name: str = "stdout") -> NotebookNode:
+    return NotebookNode(new_output("stream", name=name, text=text))
+
+
+def _text(outputs: Outputs, name: str = "stdout") -> str:
+    return "".join(one.text for one in outputs.listed() if one.get("name") == name)
+
+
+@settings(deadline=None)
+@given(_chunks)
+def test_small_outputs_are_kept_whole_and_merged(chunks: list[tuple[str, str]]) -> None:
+    """Every character is there in its order, and two neighbours are never of the same stream."""
+    outputs = Outputs()
+    for name, text in chunks:
+        outputs.add(_stream(text, name))
+    for stream in ("stdout", "stderr"):
+        assert _text(outputs, stream) == "".join(text for name, text in chunks if name == stream)
+    names = [one.name for one in outputs.listed()]
+    assert all(one != other for one, other in pairwise(names))
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("abc\n", min_size=1, max_size=900), min_size=1, max_size=60))
+def test_beginning_and_end_are_kept_of_what_is_too_much(chunks: list[str]) -> None:
+    """However it was cut into pieces, what is kept is bounded and is the text's own beginning and end."""
+    outputs, whole = Outputs(half=2000), "".join(chunks)
+    for text in chunks:
+        outputs.add(_stream(text))
+    parts = outputs.listed()
+    if len(parts) == 1:
+        assert parts[0].text == whole
+    else:
+        first, middle, last = parts
+        assert whole.startswith(first.text)
+        assert whole.endswith(last.text)
+        assert len(first.text) + len(last.text) <= 4000
+        assert "were left out here" in middle.data["text/plain"]
+
+
+def test_a_progress_bar_is_kept_as_it_last_was() -> None:
+    """Ten thousand redrawings of a line are one line, with what was printed around them."""
+    outputs = Outputs(half=3000)
+    outputs.add(_stream("begin\n"))
+    for number in range(10_000):
+        outputs.add(_stream(f"\r{number / 100:6.2f} % {'#' * 50}"))
+    outputs.add(_stream("\nend\n"))
+    assert _text(outputs) == f"begin\n 99.99 % {'#' * 50}\nend\n"
+
+
+def test_many_small_pictures_are_bounded_too() -> None:
+    """A loop that shows something for ever does not fill the memory, nor the notebook."""
+    outputs = Outputs(half=100_000)
+    for number in range(5000):
+        outputs.add(NotebookNode(new_output("display_data", {"text/plain": str(number)})))
+    shown = [one.data["text/plain"] for one in outputs.listed()]
+    assert len(shown) < 1000
+    assert (shown[0], shown[-1]) == ("0", "4999")
+
+
+def test_an_earlier_jobs_outputs_stay_when_a_cell_clears_its_own() -> None:
+    """Clearing takes away what this job put out, and only that."""
+    outputs = Outputs([_stream("before")])
+    outputs.add(_stream("now"))
+    outputs.clear()
+    outputs.add(_stream("then"))
+    assert [one.text for one in outputs.listed()] == ["before", "then"]
+
+
+async def test_a_large_notebook_is_written_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that takes long is followed by a pause that is in proportion to it."""
+    document = Document(tmp_path / "out.ipynb", notebook_of("1"))
+    written: list[float] = []
+    twice = asyncio.Event()
+
+    async def slow() -> None:
+        written.append(time.monotonic())
+        if len(written) == 2:
+            twice.set()
+        await asyncio.sleep(0.2)
+        document.touch()
+
+    monkeypatch.setattr(document, "save", slow)
+    document.touch()
+    saving = asyncio.create_task(document.keep_saving())
+    await asyncio.wait_for(twice.wait(), 10)
+    saving.cancel()
+    assert 1.8 < written[1] - written[0] < 4
+
+
+def test_half_a_letter_does_not_keep_a_notebook_from_being_written(tmp_path: Path) -> None:
+    """Text that UTF-8 cannot hold is written as JSON can, while it runs and at the end."""
+    document = Document(tmp_path / "out.ipynb", notebook_of("1", "2"))
+    document.outputs[0] = Outputs()
+    document.outputs[0].add(_stream("\ud83d and \u2028"))
+    document.touch(0)
+    for write in (document.save_now, document.finish):
+        write()
+        assert nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs[0].text == "\ud83d and \u2028"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
+
+
+def test_a_result_never_takes_anothers_place(tmp_path: Path) -> None:
+    """A copy is put where nothing is; a file or a link that is there, even a broken one, stays."""
+    result, wanted = tmp_path / "out.ipynb", tmp_path / "a 'new'\n one.ipynb"
+    result.write_text("result")
+    assert checked_output(wanted) == str(wanted)
+    assert deliver(result, str(wanted)) == f"the result is {wanted}"
+    assert wanted.read_text() == "result"
+    with pytest.raises(BadWish, match=r"^output: (.|\n)* is there already"):
+        checked_output(wanted)
+    link = tmp_path / "link.ipynb"
+    link.symlink_to(tmp_path / "elsewhere")
+    assert "stays as it is" in deliver(result, str(link))
+    assert not (tmp_path / "elsewhere").exists()
+    with pytest.raises(BadWish, match="output: there is no directory"):
+        checked_output(tmp_path / "none" / "x.ipynb")
