@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from enum import StrEnum
+from functools import lru_cache
 
 __all__ = ["JOB_STATES", "NODE_STATES", "Life", "life", "node_states", "node_usable"]
 
@@ -68,6 +69,8 @@ _STRONGEST_FIRST = (Life.UNKNOWN, Life.ENDING, Life.ENDED, Life.PAUSED, Life.QUE
 _BY_SOMEBODY = re.compile(r" +by +\S{1,64}")
 
 
+# A reading of the queue has thousands of jobs in a handful of states, and each is asked several times.
+@lru_cache(maxsize=1024)
 def life(state: str) -> Life:
     """What Slurm's word or words (`RUNNING`, `CANCELLED by 0`, `PREEMPTED+REQUEUED`) mean.
 

@@ -1,5 +1,7 @@
 """What is free of a slice, and who waits for the same. Pure."""
 
+from functools import cache
+
 from skiva_hub.site import Site, Slice
 from skiva_slurm.gres import Gres, parse_gres
 from skiva_slurm.jobs import Job, Snapshot
@@ -50,7 +52,7 @@ def position(job: Job, picked: Slice, snapshot: Snapshot) -> tuple[int, int]:
 def slice_of(job: Job, site: Site) -> Slice | None:
     """The slice that asks for what this job holds or wants, if the site has such a one."""
     likely = [s for s in site.slice if _same_partition(job, s) and _same_gres(job, s)]
-    exact = [s for s in likely if sorted(map(str, parse_gres(s.gres or ""))) == sorted(map(str, job.gres))]
+    exact = [s for s in likely if sorted(map(str, _wanted(s.gres))) == sorted(map(str, job.gres))]
     return next(iter(exact or likely), None)
 
 
@@ -85,10 +87,16 @@ def _same_partition(job: Job, picked: Slice) -> bool:
 
 def _same_gres(job: Job, picked: Slice) -> bool:
     """Whether both ask for the same kinds; one that names no type takes what the other names."""
-    wanted, asked = parse_gres(picked.gres or ""), job.gres
+    wanted, asked = _wanted(picked.gres), job.gres
     if {g.name for g in wanted} != {g.name for g in asked}:
         return False
     return all(any(_like(one, other) for other in asked) for one in wanted)
+
+
+@cache
+def _wanted(gres: str | None) -> tuple[Gres, ...]:
+    """What a slice asks for; a sweep has a thousand jobs, and each is compared with each slice."""
+    return parse_gres(gres or "")
 
 
 def _like(one: Gres, other: Gres) -> bool:

@@ -86,6 +86,14 @@ def test_a_real_answer_with_arrays_is_read() -> None:
     assert [job.tag for job in jobs.values() if job.array and job.array.tasks == "0-20:4"] == [""]
 
 
+def test_the_rest_of_an_array_that_was_cancelled_is_one_job_without_tasks() -> None:
+    """Slurm does not tell any more which tasks it stood for: it has the array's number and the run's mark."""
+    jobs = parse_jobs((CORPUS / "jobs-22.05-arrays-cancelled.txt").read_text(), NONCE)
+    assert (jobs[10].state, jobs[10].array, jobs[10].tag) == ("CANCELLED", None, "skiva-run:261122-aaaaaaa3")
+    assert (jobs[19].state, jobs[19].array) == ("CANCELLED", Array(10, "3"))
+    assert (jobs[26].state, jobs[26].array) == ("CANCELLED", Array(15, "0"))
+
+
 def test_a_forged_row_in_a_comment_is_only_a_comment() -> None:
     """The real queue held a job whose comment spells a row for job 99; there is no job 99."""
     jobs = parse_jobs(JOBS, NONCE)
