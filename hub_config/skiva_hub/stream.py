@@ -1,7 +1,8 @@
 """The service through which notebooks follow the queue: `python -m skiva_hub.stream`, started by the hub.
 
 `GET /services/skiva/stream` with `Authorization: token …` answers server-sent events: one at once, one
-whenever something changes for this person, and a comment now and then to keep the connection open.
+whenever something changes for this person, and a comment now and then to keep the connection open. The
+comment `: taken N` says that the queue as it was N seconds after 1970 gives the last event again.
 """
 
 import asyncio
@@ -123,7 +124,7 @@ class StreamHandler(RequestHandler):
         while model:
             event, now = self._event(model), time.monotonic()
             if event or now - told >= HEARTBEAT:
-                self.write(event or ": alive\n\n")
+                self.write(event or self._alive())
                 await self.flush()
                 told = now
             version = await self.queue.after(version, HEARTBEAT)
@@ -139,6 +140,11 @@ class StreamHandler(RequestHandler):
             return ""
         self.sent = essence
         return f"event: queue\ndata: {json.dumps(told)}\n\n"
+
+    def _alive(self) -> str:
+        """A comment that tells when the queue was read last: it was found to be as the last event says."""
+        snapshot = self.queue.snapshot
+        return f": taken {snapshot.taken}\n\n" if snapshot else ": alive\n\n"
 
     async def _still_who(self, model: dict[str, Any]) -> dict[str, Any] | None:
         try:

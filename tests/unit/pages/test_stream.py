@@ -200,6 +200,21 @@ async def test_changes_arrive_and_readings_without_news_do_not(service: Service)
         assert (await _until(events, lambda _: True))["jobs"] == []
 
 
+async def test_a_quiet_connection_hears_that_the_queue_was_read_again(service: Service) -> None:
+    """No news of a newer reading is news: a job that is missing twice is gone."""
+    seen = service.write(samples.running(1, user="alice"))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(service.url, headers=_bearer("a")) as answer,
+        asyncio.timeout(10),
+    ):
+        while not (await answer.content.readline()).startswith(b"data: "):
+            pass
+        snapshot_file.write(service.path, replace(seen, taken=seen.taken + 1), "")
+        while (row := await answer.content.readline()) != f": taken {seen.taken + 1}\n".encode():
+            assert not row.startswith(b"data: ")
+
+
 async def test_a_silent_scheduler_is_told_and_its_numbers_are_withdrawn(service: Service) -> None:
     """An old reading is called old; what is free is then not known, a job's end still is."""
     service.write(samples.running(1, user="alice"), age=300)
