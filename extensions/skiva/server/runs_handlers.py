@@ -27,6 +27,10 @@ class RunsAPIHandler(APIHandler):
         found: RunsService = self.settings["skiva_runs"]
         return found
 
+    async def row(self, run: str) -> dict[str, Any]:
+        """One run, as it is this moment. Raises Problem."""
+        return await self.runs.look(lambda index, reading: index.one(run, reading))
+
     def tell(self, answer: Any, status: int = 200) -> None:
         """Answer with JSON that no cache keeps."""
         self.set_status(status)
@@ -70,6 +74,16 @@ class RunsHandler(RunsAPIHandler):
         before = self.get_query_argument("before", "") or None
         self.tell(await self.runs.look(lambda index, reading: listed(index, reading, since, limit, before)))
 
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Send a notebook off, unsaved edits and all, and answer when Slurm has taken it."""
+        from .runs_actions import submit
+
+        raw, served = self.request.body, self.runs.served
+        run = await self.runs.apart(lambda root: submit(root, served, raw))
+        self.tell(await self.row(run), 201)
+
 
 class RunHandler(RunsAPIHandler):
     """One run."""
@@ -82,6 +96,17 @@ class RunHandler(RunsAPIHandler):
 
         task = self.whole("task", None, 0, 10**6)
         self.tell(await self.runs.look(lambda index, reading: detail(index, reading, run, task)))
+
+    @web.authenticated
+    @authorized
+    async def delete(self, run: str) -> None:
+        """Put it away, if it is over; it can be brought back."""
+        from .runs_actions import delete
+
+        if (await self.row(run))["life"] != "ended":
+            raise Problem(409, f"The run {run} is not over; cancel it first.")
+        await self.runs.look(lambda index, _: delete(index.root, run))
+        self.tell({"undo": True})
 
 
 class LogHandler(RunsAPIHandler):
@@ -110,10 +135,81 @@ class TasksHandler(RunsAPIHandler):
         self.tell({"tasks": await self.runs.look(lambda index, reading: tasks(index, reading, run))})
 
 
+class CancelHandler(RunsAPIHandler):
+    """The end of a run that its owner does not want any more."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run: str) -> None:
+        """Cancel it and answer with how it is then."""
+        from .runs_actions import cancel
+
+        if (await self.row(run))["life"] != "ended":
+            await self.runs.apart(lambda root: cancel(root, run))
+        self.tell(await self.row(run))
+
+
+class AgainHandler(RunsAPIHandler):
+    """The same once more."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run: str) -> None:
+        """Send it off and answer with the new run."""
+        from .runs_actions import again
+
+        await self.row(run)
+        made = await self.runs.apart(lambda root: again(root, run, self.request.body))
+        self.tell(await self.row(made), 201)
+
+
+class RestoreHandler(RunsAPIHandler):
+    """A deleted run."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, run: str) -> None:
+        """Bring it back and answer with it."""
+        from .runs_actions import restore
+
+        await self.runs.look(lambda index, _: restore(index.root, run))
+        self.tell(await self.row(run))
+
+
+class DraftsHandler(RunsAPIHandler):
+    """Notebooks whose rest a kernel will send off."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Keep one and answer with its name."""
+        from .runs_actions import draft
+
+        self.tell(await self.runs.apart(lambda root: draft(root, self.runs.served, self.request.body)))
+
+
+class OfferHandler(RunsAPIHandler):
+    """What runs may be sent to."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the slices and the hours."""
+        from .runs_offered import offered
+
+        slices = self.runs.queue.slices
+        self.tell(await self.runs.apart(lambda _: offered(slices)))
+
+
 ROUTES = [
     ("runs", RunsHandler),
+    ("runs/offer", OfferHandler),
+    ("runs/drafts", DraftsHandler),
     (r"runs/([^/]+)", RunHandler),
     (r"runs/([^/]+)/log", LogHandler),
     (r"runs/([^/]+)/tasks", TasksHandler),
+    (r"runs/([^/]+)/cancel", CancelHandler),
+    (r"runs/([^/]+)/again", AgainHandler),
+    (r"runs/([^/]+)/restore", RestoreHandler),
 ]
 """The addresses below `skiva/`. The first that fits answers."""

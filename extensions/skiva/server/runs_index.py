@@ -5,7 +5,7 @@ Nothing here waits for Slurm, and everything here is files: it belongs into a th
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import Status
 
-from .runs_places import Stamp, made, opened, run_names, stamp
+from .runs_places import Stamp, made, opened, run_names, served_as, stamp
 from .runs_reading import Readings
 from .runs_rows import Row, at, row, told_alike, unreadable
 
@@ -55,12 +55,12 @@ class Index:
     def __init__(
         self,
         root: Path,
-        served: Path | None = None,
+        served: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.root = root
-        self._served = served
+        self._served = tuple(served)
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._unread: set[str] = set()
@@ -207,7 +207,7 @@ class Index:
     def _look(self, name: str, entry: _Entry, *, news: bool = True) -> None:
         """Read the run. Whatever is in its files, this leaves it with a row, or without where it is none."""
         began, now = time.monotonic(), self._clock()
-        directory = self._served_as(name)
+        directory = served_as(self.root / name, self._served)
         try:
             with opened(self.root, name) as place:
                 found = self._read(name, place, entry, directory, now)
@@ -236,6 +236,8 @@ class Index:
         entry.stamp = before if alive == entry.alive else None
         entry.alive = alive
         told = row(spec, status, directory=directory, result=_result(place))
+        if told["notebook"]:
+            told["notebook"] = served_as(Path(told["notebook"]), self._served) or told["notebook"]
         entry.over = status.over
         return told
 
@@ -262,15 +264,6 @@ class Index:
             "removed": gone,
             "more": more or bool(self._unread),
         }
-
-    def _served_as(self, name: str) -> str | None:
-        if self._served is None:
-            return None
-        try:
-            below = (self.root / name).relative_to(self._served)
-        except ValueError:
-            return None
-        return None if any(part.startswith(".") for part in below.parts) else below.as_posix()
 
 
 def _job(entry: _Entry) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from skiva.runs.ids import is_run_id
 from skiva.runs.paths import RunDir
 
-__all__ = ["Stamp", "foreign", "made", "opened", "run_names", "stamp"]
+__all__ = ["Stamp", "foreign", "made", "opened", "run_names", "served_as", "stamp"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLES = 2.0
@@ -59,6 +59,15 @@ def foreign(root: Path, run: str) -> bool:
         return True
     except OSError:
         return False
+
+
+def served_as(path: Path, served: Iterable[Path]) -> str | None:
+    """What the file browser calls `path`; None where it does not show it. `served` are names of its root."""
+    for place in served:
+        if path.is_relative_to(place):
+            parts = path.relative_to(place).parts
+            return None if any(part.startswith(".") for part in parts) else "/".join(parts)
+    return None
 
 
 def made(root: Path, run: str) -> float:

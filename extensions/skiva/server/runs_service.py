@@ -18,6 +18,8 @@ __all__ = ["Problem", "RunsService"]
 _Answer = TypeVar("_Answer")
 _ASK_EVERY = 5.0
 """Seconds between two questions to Slurm where no hub tells."""
+_PATIENCE = 40.0
+"""Seconds for which an answer may be waited for."""
 
 
 class Problem(Exception):
@@ -33,7 +35,7 @@ class RunsService:
 
     def __init__(self, queue: QueueFacts, served: Path | None = None, root: Path | None = None) -> None:
         self.queue = queue
-        self._served = served
+        self.served = served
         self._root = root
         self._index: Index | None = None
         # One for the index, so that it needs no lock; others for what may wait long.
@@ -61,8 +63,8 @@ class RunsService:
         if self._index is None:
             from .runs_index import Index
 
-            served = Path(os.path.realpath(self._served)) if self._served else None
-            self._index = Index(Path(os.path.realpath(self.root)), served)
+            names = (self.served, Path(os.path.realpath(self.served))) if self.served else ()
+            self._index = Index(Path(os.path.realpath(self.root)), names)
         try:
             return work(self._index, self.queue.reading() or self._told)
         except LookupError as missing:
@@ -70,9 +72,20 @@ class RunsService:
         except OSError as problem:
             raise Problem(503, f"The runs cannot be read: {problem.strerror or problem}.") from None
 
-    async def apart(self, work: Callable[[], _Answer]) -> _Answer:
-        """Do something that may take long without holding up anything else."""
-        return await asyncio.get_running_loop().run_in_executor(self._some, work)
+    async def apart(self, work: Callable[[Path], _Answer]) -> _Answer:
+        """Do something with the directory of runs that may take long, without holding up anything else.
+
+        Raises:
+            Problem: it has not come to an end while somebody waits for the answer; it goes on.
+        """
+        doing = asyncio.get_running_loop().run_in_executor(self._some, lambda: work(self.root))
+        try:
+            return await asyncio.wait_for(asyncio.shield(doing), _PATIENCE)
+        except TimeoutError:
+            doing.add_done_callback(_forgotten)
+            raise Problem(
+                503, "Slurm has not answered yet. The list of runs will tell what came of it."
+            ) from None
 
     def _ask_if_nobody_tells(self) -> None:
         now = time.monotonic()
@@ -88,6 +101,12 @@ class RunsService:
             self._told = self.queue.ask()
         except Exception as problem:  # noqa: BLE001 - what is known stays; the next question may be answered
             self._told = _with_trouble(self._told, str(problem))
+
+
+def _forgotten(done: asyncio.Future[Any]) -> None:
+    # Nobody waits for it any more; what went wrong is in the run's directory.
+    if not done.cancelled():
+        done.exception()
 
 
 def _with_trouble(reading: Any, sentence: str) -> Any:
