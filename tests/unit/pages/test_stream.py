@@ -208,7 +208,7 @@ async def test_a_quiet_connection_hears_that_the_queue_was_read_again(service: S
         session.get(service.url, headers=_bearer("a")) as answer,
         asyncio.timeout(10),
     ):
-        while not (await answer.content.readline()).startswith(b"data: "):
+        while b'"job_id": 1,' not in await answer.content.readline():
             pass
         snapshot_file.write(service.path, replace(seen, taken=seen.taken + 1), "")
         while (row := await answer.content.readline()) != f": taken {seen.taken + 1}\n".encode():
