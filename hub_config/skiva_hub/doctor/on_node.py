@@ -17,7 +17,7 @@ import urllib.request
 from typing import Any
 
 _NEEDED = """
-import json, sys
+import json, subprocess, sys
 from importlib.util import find_spec
 needed = ("skiva.session", "jupyterlab", "jupyterhub", "jupyter_server", "ipykernel")
 def lacks(name):
@@ -35,6 +35,14 @@ except FileNotFoundError:
     pass
 except (OSError, ValueError, KeyError, TypeError) as problem:
     sys.exit("its record cannot be read: " + str(problem))
+try:
+    asked = [sys.argv[1], "--me", "--noheader"]
+    done = subprocess.run(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=30)
+    words = done.returncode and (done.stderr.strip() or "it ended with %d" % done.returncode)
+except (OSError, subprocess.TimeoutExpired) as problem:
+    words = str(problem)
+if words:
+    sys.stderr.write("NO SLURM " + " ".join(words.split())[:300])
 """
 
 
@@ -132,7 +140,7 @@ def main() -> None:
     caller.start()
     say(hub=ask_hub(wanted["api_url"], 10.0))
     for name, python in wanted["environments"].items():
-        say(environment=name, **run_python(python, ["-c", _NEEDED], 60.0))
+        say(environment=name, **run_python(python, ["-c", _NEEDED, wanted["squeue"]], 60.0))
     first = next(iter(wanted["environments"].values()))
     proof = run_python(first, ["-m", "skiva.session.proof", "--json", *wanted["proof"]], 30.0)
     say(proof=proof)

@@ -124,6 +124,7 @@ def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
         "ports": list(site.hub.ports),
         "api_url": site.hub.api_url,
         "environments": {e.id: command_line(launch(site, e), []) for e in site.environment},
+        "squeue": str(site.cluster.bin / "squeue"),
         "proof": proof,
         "patience": 30,
     }

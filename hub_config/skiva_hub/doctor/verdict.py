@@ -45,6 +45,7 @@ def verdict(site: Site, probed: Sequence[tuple[Slice, Seen]]) -> Iterator[Findin
         yield from of_slice(site, picked, seen)
     spoke = [seen for _, seen in probed if "begun" in seen.answers]
     yield from environments(site, spoke)
+    yield from slurm_from_within(site, spoke)
     yield from sameness(site, spoke)
     yield from hub_from_nodes(site, spoke)
 
@@ -133,6 +134,25 @@ def environments(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
             )
             sentence = f"Environment {environment.id} does not work on {listed(nodes)}: {words}."
             yield error(_G, sentence, cure)
+
+
+def slurm_from_within(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
+    """Whether people reach Slurm from each environment, as they must to hand runs to it."""
+    seen_all = list(spoke)
+    for environment in site.environment:
+        failed: dict[str, list[str]] = {}
+        for seen in seen_all:
+            said = seen.environments.get(environment.id, {"status": 1})
+            _, mark, words = str(said.get("error", "")).rpartition("NO SLURM ")
+            if mark and not said.get("status", 0):
+                failed.setdefault(words.rstrip("."), []).append(_node(seen))
+        for words, nodes in failed.items():
+            sentence = (
+                f"From within environment {environment.id} on {listed(nodes)} Slurm is out of reach: {words}."
+            )
+            place = "client in [cluster]" if environment.image else "bin and conf in [cluster]"
+            cure = f"Nobody can hand runs to the queue from there. See {place}, and munge on these nodes."
+            yield warning(_G, sentence, cure)
 
 
 def sameness(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:

@@ -156,6 +156,22 @@ def test_what_all_slices_have_in_common_is_said_once() -> None:
     ]
 
 
+def test_an_environment_from_which_slurm_is_out_of_reach_is_warned_of() -> None:
+    """Sessions start there, but nobody can hand a run to the queue: said once, in the node's words."""
+    first, second = good(), good()
+    for name, seen in (("n1", first), ("n2", second)):
+        seen.answers |= {"node": name}
+        seen.environments["base"] |= {"error": "noise NO SLURM [Errno 2] No such file or directory: 'squeue'"}
+    found = list(verdict(EMBEDDED, [(MIG, first), (EMBEDDED.slice[2], second)]))
+    (wrong,) = [f for f in found if f.level is not Level.OK]
+    assert wrong.level is Level.WARNING
+    assert wrong.sentence == (
+        "From within environment base on n1, n2 Slurm is out of reach: "
+        "[Errno 2] No such file or directory: 'squeue'."
+    )
+    assert "in [cluster]" in wrong.cure
+
+
 def test_a_site_that_says_it_fences_nothing_is_not_blamed_for_it() -> None:
     """What the pages say is true already; the proof's own sentence is told."""
     site = EMBEDDED.model_copy(update={"cluster": EMBEDDED.cluster.model_copy(update={"fenced": False})})
