@@ -72,5 +72,12 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"skiva.runs.{module}"), other or name)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext skiva`: the magics. Kernels of a session have them already."""
+    from skiva.magics import load_ipython_extension as load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)

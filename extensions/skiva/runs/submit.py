@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Luggage:
     name: str
     files: Mapping[str, bytes] = field(default_factory=dict)
     """By their names in the run's directory."""
+    folder: Path | None = None
+    """A directory of which a copy goes along, as `files`; the run works there."""
     tasks: int | None = None
     argv: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -70,7 +72,9 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if wish.key and (found := _claim(root, spec)):
         return found
-    run = _write(root, spec, luggage.files, variables)
+    if luggage.folder is not None:
+        spec = replace(spec, cwd=str(root / spec.id / "files"))
+    run = _write(root, spec, luggage, variables)
     _queue(run, request.model_copy(update={"output": str(_output(run, spec)), "chdir": str(run.path)}), offer)
     return run
 
@@ -236,13 +240,15 @@ def _claimed(root: Path, place: Path) -> RunDir | None:
         time.sleep(0.05)
 
 
-def _write(root: Path, spec: Spec, files: Mapping[str, bytes], env: Mapping[str, str]) -> RunDir:
+def _write(root: Path, spec: Spec, luggage: Luggage, env: Mapping[str, str]) -> RunDir:
     """The whole directory, which appears at once."""
     draft = root / f".new-{spec.id}"
     draft.mkdir(mode=0o700)
     try:
-        for name, content in files.items():
+        for name, content in luggage.files.items():
             write_whole(draft / name, content, sync=False)
+        if luggage.folder is not None:
+            shutil.copytree(luggage.folder, draft / "files", symlinks=True)
         write_json(draft / "env.json", env, sync=False)
         if spec.tasks is not None:
             (draft / "tasks").mkdir(mode=0o700)

@@ -29,9 +29,9 @@ def run_user_code(run: RunDir, place: RunDir, spec: Spec, task: int | None) -> i
 
             return int(run_notebook(run.path, spec))
         case "cell":
-            from skiva.runs.cell import run_cell
+            from skiva.runs.cell import keep_variables, run_cell
 
-            return _guarded(place, lambda: run_cell(run))
+            return _guarded(place, lambda: run_cell(run), keep_variables)
         case _:
             return _guarded(place, lambda: _call(run, task))
 
@@ -53,12 +53,14 @@ def _call(run: RunDir, task: int | None) -> Any:
     return asyncio.run(value) if inspect.iscoroutine(value) else value
 
 
-def _guarded(place: RunDir, work: Callable[[], Any]) -> int:
+def _guarded(
+    place: RunDir, work: Callable[[], Any], keep: Callable[[RunDir, Any], None] | None = None
+) -> int:
     from skiva.runs.checkpoint import Warned
     from skiva.runs.requeue import GO_ON
 
     try:
-        keep_result(place, work())
+        (keep or keep_result)(place, work())
     except Warned:
         return GO_ON
     except SystemExit as wish:
