@@ -20,8 +20,10 @@ from skiva_slurm.tags import RunTag, Tag
 
 __all__ = ["NODE_QUERY", "QUERY_ENVIRONMENT", "job_query", "parse_jobs", "parse_nodes"]
 
-QUERY_ENVIRONMENT: Mapping[str, str] = MappingProxyType({"SLURM_TIME_FORMAT": "%s", "LC_ALL": "C.UTF-8"})
-"""What the queries need in their environment: times as seconds since the epoch."""
+QUERY_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0", "LC_ALL": "C.UTF-8"}
+)
+"""What the queries need in their environment: times as seconds since the epoch, lists of tasks whole."""
 
 NODE_QUERY = ("-a", "-o", "-d", "show", "node")
 """The arguments of scontrol for all nodes, a line each, with the gres in use."""

@@ -11,7 +11,9 @@ from skiva.runs.files import read_json, read_lines, read_plain, write_json
 from skiva.runs.paths import RunDir
 from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
-from skiva.runs.status import ENDED, Status, Traces, combined, status
+from skiva.runs.status import Status, seen_end, status
+from skiva.runs.tasks import combined
+from skiva.runs.traces import Traces, has_task, known_job
 
 __all__ = ["look", "look_closely", "read_spec", "task_statuses"]
 
@@ -46,7 +48,7 @@ def look_closely(
     """How the run is, and each task of a map; those in `ended` are not looked at again."""
     traces = _traces(run)
     whole = status(spec, traces, reading, now)
-    _keep(run, traces, whole, reading)
+    _keep(run, spec, traces, whole, reading)
     if spec.tasks is None:
         return whole, {}
     tasks = task_statuses(run, spec, reading, now, ended)
@@ -70,8 +72,7 @@ def task_statuses(
         own["seen"] = read_json(place.seen) or shared["seen"]
         traces = Traces(**own)
         found[number] = status(spec, traces, reading, now, number)
-        if place.path.exists():
-            _keep(place, traces, found[number], reading)
+        _keep(place, spec, traces, found[number], reading, number)
     return found
 
 
@@ -87,34 +88,36 @@ def _traces(run: RunDir) -> Traces:
     )
 
 
-def _keep(run: RunDir, traces: Traces, now: Status, reading: Reading | None) -> None:
+def _keep(
+    place: RunDir, spec: Spec, traces: Traces, now: Status, reading: Reading | None, task: int | None = None
+) -> None:
     """Write down what Slurm will have forgotten soon: an end that the job did not write itself."""
-    if any(event.get("event") == "ended" for event in traces.events) or traces.refused:
+    told = any(event.get("event") == "ended" for event in traces.events)
+    if told or traces.refused or seen_end(traces):
         return
-    seen = dict(traces.seen or {})
-    if seen.get("state") in ENDED:
+    seen = {} if (traces.seen or {}).get("state") else dict(traces.seen or {})
+    if now.over and (spec.tasks is None or task is not None or now.state == "refused"):
+        end = {"state": now.state, "sentence": now.sentence, "at": now.ended or time.time()}
+        wanted = end | {"events": len(traces.events)}
+    else:
+        wanted = _missing(spec, traces, reading, seen, task)
+    if wanted == seen or (task is not None and not now.over and not place.path.exists()):
         return
-    wanted = _to_keep(traces, now, reading, seen)
-    if wanted is not None and wanted != seen:
-        with suppress(OSError):  # a full disk keeps nobody from reading
-            write_json(run.seen, wanted)
+    with suppress(OSError):  # a full disk keeps nobody from reading
+        place.path.mkdir(mode=0o700, exist_ok=True)
+        write_json(place.seen, wanted, sync=task is None)
 
 
-def _to_keep(
-    traces: Traces, now: Status, reading: Reading | None, seen: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    if now.over:
-        return {"state": now.state, "sentence": now.sentence, "at": now.ended or time.time()}
+def _missing(
+    spec: Spec, traces: Traces, reading: Reading | None, seen: Mapping[str, Any], task: int | None
+) -> dict[str, Any]:
+    """Since when readings lack the job; nothing where this one has it."""
     if reading is None or reading.trouble:
-        return None
-    at = float((traces.submission or {}).get("at", 0.0))
-    absent = reading.taken > at + _SETTLED and now.state in {"running", "queued", "requeued", "preparing"}
-    if absent and not _is_known(traces, reading):
-        first = seen.get("missing_since")
-        return {"missing_since": first if first is not None else reading.taken}
-    return {} if seen else None
-
-
-def _is_known(traces: Traces, reading: Reading) -> bool:
-    job_id = (traces.submission or {}).get("job_id")
-    return any(job_id in {job.job_id, job.array_job_id} for job in reading.jobs) or job_id is None
+        return dict(seen)
+    jobs = reading.of_run(spec.id, known_job(traces))
+    if any(task is None or has_task(job.tasks, task) for job in jobs):
+        return {}
+    asked = (traces.submission or {}).get("at")
+    since = asked if isinstance(asked, (int, float)) else spec.created
+    first = seen.get("missing_since", reading.taken)
+    return {"missing_since": first} if reading.taken > since + _SETTLED else dict(seen)

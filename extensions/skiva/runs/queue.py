@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skiva.runs.files import read_json
-from skiva.runs.offer import find_offer
+from skiva.runs.offer import NoOffer, find_offer
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job
 from skiva_slurm.reasons import explain
@@ -19,6 +19,7 @@ __all__ = ["Queue", "QueueJob", "Reading", "from_event", "from_jobs"]
 
 _TRUSTED = 40.0
 """Seconds for which the server's file is believed; it is written anew at least every 15 s."""
+_FAR = 1e11
 _OWN_EVERY = 5.0
 """Seconds between two questions of this process to Slurm."""
 
@@ -62,34 +63,42 @@ class Reading:
         """The jobs of one run: by number where that is known, else by what they say."""
         if job_id is None:
             return tuple(job for job in self.jobs if job.run == run)
-        return tuple(job for job in self.jobs if job_id in {job.job_id, job.array_job_id})
+        # Slurm gives numbers away again; a job that belongs to another run is not this one's.
+        mine = (job for job in self.jobs if job.run in {"", run})
+        return tuple(job for job in mine if job_id in {job.job_id, job.array_job_id})
 
 
 def from_event(event: Mapping[str, Any]) -> Reading | None:
     """The jobs in an event of the hub's stream; None where it has not read the queue yet."""
-    taken, jobs = event.get("taken"), event.get("jobs")
-    if not isinstance(taken, (int, float)) or not isinstance(jobs, list):
+    taken, jobs = _number(event.get("taken")), event.get("jobs")
+    if taken is None or not isinstance(jobs, list):
         return None
     found = tuple(_told(job) for job in jobs if isinstance(job, dict) and isinstance(job.get("job_id"), int))
-    return Reading(float(taken), found, str(event.get("trouble") or ""))
+    return Reading(taken, found, str(event.get("trouble") or ""))
+
+
+def _number(told: Any) -> float | None:
+    fits = isinstance(told, (int, float)) and not isinstance(told, bool) and abs(told) < _FAR
+    return float(told) if fits else None
 
 
 def _told(job: Mapping[str, Any]) -> QueueJob:
     array = job.get("array")
     array = array if isinstance(array, dict) else {}
+    array_job_id, restarts = array.get("job_id"), job.get("restarts")
     return QueueJob(
         job_id=job["job_id"],
         state=str(job.get("slurm_state", "")),
         run=str(job.get("run") or ""),
-        array_job_id=array.get("job_id"),
+        array_job_id=array_job_id if isinstance(array_job_id, int) else None,
         tasks=str(array.get("tasks") or ""),
         reason=str(job.get("reason") or ""),
         action=str(job.get("action") or ""),
-        expected=job.get("expected"),
-        started=job.get("starts"),
-        ends=job.get("ends"),
+        expected=_number(job.get("expected")),
+        started=_number(job.get("starts")),
+        ends=_number(job.get("ends")),
         node=str(job.get("node") or ""),
-        restarts=int(job.get("restarts") or 0),
+        restarts=restarts if isinstance(restarts, int) else 0,
         exit_code=str(job.get("exit_code") or ""),
     )
 
@@ -142,7 +151,8 @@ class Queue:
         """What the session's server was told lately, without asking anybody."""
         session = self._environ.get("SKIVA_RUN_DIR")
         values = read_json(Path(session) / "queue.json") if session else None
-        if not values or not time.time() - float(values.get("at", 0)) < _TRUSTED:
+        at = _number((values or {}).get("at"))
+        if values is None or at is None or abs(time.time() - at) >= _TRUSTED:
             return None
         return from_event(values)
 
@@ -152,7 +162,10 @@ class Queue:
         taken = time.time()
         try:
             jobs = wait_for(Slurm(find_offer(self._environ)).jobs())
+        except NoOffer:
+            return None
         except SlurmUnanswered as silence:
-            old = self._own
-            return Reading(old.taken, old.jobs, str(silence)) if old else None
+            # Taken never: it tells of no job's absence, only of the trouble.
+            old = self._own or Reading(0.0)
+            return Reading(old.taken, old.jobs, str(silence))
         return from_jobs(jobs.values(), self._environ.get("USER", ""), taken)

@@ -1,15 +1,15 @@
 """How a run is, from its files and from what Slurm says. Pure."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from skiva.runs.queue import QueueJob, Reading
 from skiva.runs.spec import Spec
+from skiva.runs.traces import Traces, has_task, known_job, outdated, time_told
 from skiva_slurm.states import Life
 
-__all__ = ["ENDED", "MISSING", "RunLife", "Status", "Traces", "combined", "status"]
+__all__ = ["ENDED", "MISSING", "RunLife", "Status", "Traces", "seen_end", "status"]
 
 RunLife = Literal["waiting", "running", "ended"]
 _LIVES: Mapping[str, RunLife] = {
@@ -36,6 +36,7 @@ ENDED = frozenset(
     }
 )
 """The states after which nothing changes any more."""
+_ENDS = tuple(sorted(ENDED))  # what is asked for in a file may be of any type
 _SENTENCES = {
     "completed": "Completed.",
     "failed": "Failed.",
@@ -69,19 +70,8 @@ _LATE = 120.0
 """Seconds after which a run that Slurm does not have was never submitted; a submission takes less."""
 MISSING = 20.0
 """Seconds between the two readings that must both lack a job before it is given up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
-    """What a run's files say, or those of one task."""
-
-    events: Sequence[Mapping[str, Any]] = ()
-    submission: Mapping[str, Any] | None = None
-    refused: Mapping[str, Any] | None = None
-    cancel: Mapping[str, Any] | None = None
-    seen: Mapping[str, Any] | None = None
-    progress: Mapping[str, Any] | None = None
-    has_result: bool = False
+_PATIENCE = 60.0
+"""Seconds in which a job that was told to end does so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,11 +127,11 @@ def status(
     spec: Spec, traces: Traces, reading: Reading | None, now: float, task: int | None = None
 ) -> Status:
     """How the run is now, or one task of it."""
-    job_id = int(traces.submission["job_id"]) if traces.submission else None
+    job_id = known_job(traces)
     jobs = reading.of_run(spec.id, job_id) if reading else ()
     if task is not None:
-        jobs = tuple(job for job in jobs if _has_task(job, task))
-    found = _Found(spec, traces, jobs, now)
+        jobs = tuple(job for job in jobs if has_task(job.tasks, task))
+    found = _Found(spec, traces, tuple(job for job in jobs if not outdated(job, traces)), now)
     found.common = _common(found, job_id, reading)
     return _by_files(found) or _by_slurm(found) or _by_absence(found, reading)
 
@@ -153,8 +143,8 @@ def _common(found: _Found, job_id: int | None, reading: Reading | None) -> dict[
     return {
         "job_id": job_id or (job.array_job_id or job.job_id if job else None),
         "node": str(starts[-1].get("node", "")) if starts else "",
-        "submitted": submission.get("at"),
-        "started": starts[0]["at"] if starts else None,
+        "submitted": time_told(submission.get("at")),
+        "started": time_told(starts[0].get("at")) if starts else None,
         "restarts": max(0, len(starts) - 1),
         "progress": found.traces.progress,
         "trouble": reading.trouble if reading else "",
@@ -166,17 +156,25 @@ def _by_files(found: _Found) -> Status | None:
     traces = found.traces
     if traces.refused:
         return found.status(
-            "refused", str(traces.refused.get("sentence", "")), ended=traces.refused.get("at")
+            "refused", str(traces.refused.get("sentence", "")), ended=time_told(traces.refused.get("at"))
         )
     for event in traces.events:
-        if event.get("event") == "ended" and event.get("how") in ENDED:
+        if event.get("event") == "ended" and event.get("how") in _ENDS:
             how = str(event["how"])
-            return found.status(how, str(event.get("sentence") or ""), ended=event.get("at"))
-    seen = traces.seen or {}
-    if seen.get("state") in ENDED:
+            return found.status(how, str(event.get("sentence") or ""), ended=time_told(event.get("at")))
+    if seen := seen_end(traces):
         state = "completed" if traces.has_result else str(seen["state"])
-        return found.status(state, str(seen.get("sentence") or ""), ended=seen.get("at"))
+        words = str(seen.get("sentence") or "") if state == seen["state"] else ""
+        return found.status(state, words, ended=time_told(seen.get("at")))
     return None
+
+
+def seen_end(traces: Traces) -> Mapping[str, Any] | None:
+    """The end that somebody saw, unless the job has gone on since."""
+    seen = traces.seen or {}
+    known = seen.get("events")
+    new = isinstance(known, int) and len(traces.events) > known
+    return seen if seen.get("state") in _ENDS and not new else None
 
 
 def _by_slurm(found: _Found) -> Status | None:
@@ -190,7 +188,7 @@ def _by_slurm(found: _Found) -> Status | None:
         return found.status("ending", "It is ending.", node=job.node or found.common["node"])
     if job := by_life.get(Life.QUEUED):
         sentence = job.reason or "It waits for its turn."
-        if last in {"requeued", "interrupted", "started"}:
+        if last in ("requeued", "interrupted", "started", "warned"):
             return found.status(
                 "requeued", f"It begins again in another job. {sentence}", job.action, expected=job.expected
             )
@@ -205,9 +203,12 @@ def _by_slurm(found: _Found) -> Status | None:
 def _running(found: _Found, job: QueueJob) -> Status:
     left = max(0.0, job.ends - found.now) if job.ends else None
     started = found.common["started"] or job.started
-    if found.traces.cancel:
-        return found.status("ending", "It is being cancelled.", started=started)
     words = "It is suspended for now." if job.life is Life.PAUSED else "Running."
+    if found.traces.cancel:
+        told = time_told(found.traces.cancel.get("at")) or 0.0
+        if found.now - told < _PATIENCE:
+            return found.status("ending", "It is being cancelled.", started=started)
+        words = "Running, although it was told to end: cancel it once more."
     if found.traces.events and found.traces.events[-1].get("event") == "warned":
         words = "Running; its time limit is near."
     return found.status(
@@ -237,7 +238,7 @@ def _by_absence(found: _Found, reading: Reading | None) -> Status:
     last = events[-1] if events else {}
     gone = _gone(found, reading)
     if not traces.submission and not events:
-        if reading is not None and reading.taken - found.spec.created > _LATE:
+        if gone and reading is not None and reading.taken - found.spec.created > _LATE:
             return found.status(
                 "refused", "It was never handed to Slurm: the submission was cut off.", "Submit it again."
             )
@@ -245,12 +246,14 @@ def _by_absence(found: _Found, reading: Reading | None) -> Status:
     if gone:
         if traces.has_result:
             return found.status("completed")
-        if last.get("event") == "interrupted" and last.get("how") in ENDED:
-            return found.status(str(last["how"]), str(last.get("sentence") or ""), ended=last.get("at"))
-        return found.status("vanished", ended=last.get("at"))
+        at = time_told(last.get("at"))
+        if last.get("event") == "interrupted" and last.get("how") in _ENDS:
+            return found.status(str(last["how"]), str(last.get("sentence") or ""), ended=at)
+        return found.status("cancelled" if traces.cancel else "vanished", ended=at)
     match last.get("event"):
         case "started" | "warned":
-            end = float(last["at"]) + found.spec.hours * 3600 if last["event"] == "started" else None
+            at = time_told(last.get("at"))
+            end = at + found.spec.hours * 3600 if at and last["event"] == "started" else None
             return found.status(
                 "running", "Running.", seconds_left=max(0.0, end - found.now) if end else None
             )
@@ -262,58 +265,5 @@ def _by_absence(found: _Found, reading: Reading | None) -> Status:
 
 def _gone(found: _Found, reading: Reading | None) -> bool:
     """Whether two complete readings, some time apart, both lack the job."""
-    missing = (found.traces.seen or {}).get("missing_since")
-    return reading is not None and missing is not None and reading.taken - float(missing) >= MISSING
-
-
-def _has_task(job: QueueJob, task: int) -> bool:
-    """Whether `3-199,201%8` has this task."""
-    for part in job.tasks.partition("%")[0].split(","):
-        first, _, last = part.partition("-")
-        if first.isdigit() and int(first) <= task <= int(
-            last or first if (last or first).isdigit() else first
-        ):
-            return True
-    return False
-
-
-def combined(whole: Status, tasks: Sequence[Status]) -> Status:
-    """A map as one: it runs while any task does, and is over when all are."""
-    counts = Counter(one.state for one in tasks)
-    lives = Counter(one.life for one in tasks)
-    done = lives["ended"]
-    started = [one.started for one in tasks if one.started]
-    common: dict[str, Any] = {
-        "tasks": dict(counts),
-        "job_id": whole.job_id,
-        "submitted": whole.submitted,
-        "started": min(started, default=None),
-        "expected": whole.expected,
-        "trouble": whole.trouble,
-        "progress": {"done": done, "total": len(tasks), "text": "", "unit": "tasks"},
-        "restarts": max((one.restarts for one in tasks), default=0),
-    }
-    if done < len(tasks):
-        if whole.over and not done:
-            return Status(
-                **common, state=whole.state, sentence=whole.sentence, action=whole.action, ended=whole.ended
-            )
-        running = lives["running"] > 0
-        state = "running" if running or done else whole.state if not whole.over else "unknown"
-        words = f"{done} of {len(tasks)} tasks ended." if running or done else whole.sentence
-        left = max((one.seconds_left for one in tasks if one.seconds_left is not None), default=None)
-        return Status(
-            **common,
-            state=state,
-            sentence=words,
-            action=whole.action if not running else "",
-            seconds_left=left,
-        )
-    ended = max((one.ended for one in tasks if one.ended), default=None)
-    bad = [one for one in tasks if one.state != "completed"]
-    if not bad:
-        return Status(**common, state="completed", sentence=f"All {len(tasks)} tasks completed.", ended=ended)
-    state = bad[0].state if len({one.state for one in bad}) == 1 else "failed"
-    words = f"{len(bad)} of {len(tasks)} tasks did not complete; the first: {bad[0].sentence}"
-    action = "rerun() repeats those alone." if state != "cancelled" else ""
-    return Status(**common, state=state, sentence=words, action=action, ended=ended)
+    missing = time_told((found.traces.seen or {}).get("missing_since"))
+    return reading is not None and missing is not None and reading.taken - missing >= MISSING
