@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = ["append_line", "read_json", "read_lines", "read_plain", "read_tail", "write_json", "write_whole"]
 
@@ -49,11 +49,17 @@ def read_plain(path: Path, most: int = _LONGEST) -> bytes:
     Raises:
         OSError: there is none, or it is a link, a device, a pipe or the like.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "no plain file", str(path))
+    with _opened(path) as file:
         return file.read(most)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A plain file to read from. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -105,14 +111,11 @@ def read_tail(path: Path, most: int, offset: int | None = None) -> tuple[str, in
     A device, a link or anything but a plain file reads as empty.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = _opened(path)
     except OSError:
         return "", offset or 0, 0
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(descriptor)
-        if not os.path.isfile(f"/proc/self/fd/{descriptor}"):  # noqa: PTH113 - of an open file
-            return "", offset or 0, 0
-        size = state.st_size
+    with file:
+        size = os.fstat(file.fileno()).st_size
         begin = max(0, size - most) if offset is None else min(max(0, offset), size)
         file.seek(begin)
         read = file.read(most)

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from math import isfinite
+from types import UnionType
+from typing import Any, Literal, Self, get_origin
 
 __all__ = ["KINDS", "Kind", "Spec"]
 
@@ -62,8 +64,9 @@ class Spec:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Take the known fields; a newer version's others are left alone."""
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
-        if known.get("kind") not in KINDS:
-            raise ValueError("kind: is none of " + ", ".join(KINDS))
+        for f in fields(cls):
+            if f.name in known and not _fits(f.type, known[f.name]):
+                raise ValueError(f"{f.name}: cannot be {known[f.name]!r:.60}")
         for name in ("sys_path", "argv"):
             known[name] = tuple(known.get(name, ()))
         try:
@@ -74,3 +77,16 @@ class Spec:
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
         return asdict(self)
+
+
+def _fits(wanted: Any, value: Any) -> bool:
+    """Whether what JSON has for a field can be its value."""
+    if isinstance(value, bool):
+        return wanted is bool
+    if wanted is float:
+        return isinstance(value, (int, float)) and isfinite(value)
+    if wanted == tuple[str, ...]:
+        return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+    if wanted == Kind:
+        return value in KINDS
+    return isinstance(value, wanted if isinstance(wanted, UnionType) else get_origin(wanted) or wanted)
