@@ -13,7 +13,7 @@ from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import Status, seen_end, status
 from skiva.runs.tasks import combined
-from skiva.runs.traces import Traces, has_task, known_job
+from skiva.runs.traces import Traces, known_job, of_task
 
 __all__ = ["look", "look_closely", "read_spec", "task_statuses"]
 
@@ -115,7 +115,7 @@ def _missing(
     if reading is None or reading.trouble:
         return dict(seen)
     jobs = reading.of_run(spec.id, known_job(traces))
-    if any(task is None or has_task(job.tasks, task) for job in jobs):
+    if jobs if task is None else of_task(jobs, task):
         return {}
     asked = (traces.submission or {}).get("at")
     since = asked if isinstance(asked, (int, float)) else spec.created

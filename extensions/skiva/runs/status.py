@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from skiva.runs.queue import QueueJob, Reading
 from skiva.runs.spec import Spec
-from skiva.runs.traces import Traces, has_task, known_job, outdated, time_told
+from skiva.runs.traces import Traces, known_job, of_task, outdated, time_told
 from skiva_slurm.states import Life
 
 __all__ = ["ENDED", "MISSING", "RunLife", "Status", "Traces", "seen_end", "status"]
@@ -130,7 +130,7 @@ def status(
     job_id = known_job(traces)
     jobs = reading.of_run(spec.id, job_id) if reading else ()
     if task is not None:
-        jobs = tuple(job for job in jobs if has_task(job.tasks, task))
+        jobs = of_task(jobs, task)
     found = _Found(spec, traces, tuple(job for job in jobs if not outdated(job, traces)), now)
     found.common = _common(found, job_id, reading)
     return _by_files(found) or _by_slurm(found) or _by_absence(found, reading)

@@ -1,5 +1,6 @@
 """What a run's files say, or those of one task, whatever is in them. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 from skiva.runs.queue import QueueJob
 from skiva_slurm.states import Life
 
-__all__ = ["Traces", "has_task", "known_job", "outdated", "time_told"]
+__all__ = ["Traces", "has_task", "known_job", "of_task", "outdated", "time_told"]
 
 _FAR = 1e11
+_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10})(?::([0-9]{1,10}))?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,21 @@ def outdated(job: QueueJob, traces: Traces) -> bool:
     return job.restarts < count or (job.life is Life.QUEUED and job.restarts == count and not back)
 
 
+def of_task(jobs: Sequence[QueueJob], task: int) -> tuple[QueueJob, ...]:
+    """The jobs that stand for one task of an array.
+
+    Of a rest that was cancelled while it waited, Slurm does not tell any more which tasks it was: it has
+    the array's number and no task, and stands for each that has no job of its own.
+    """
+    own = tuple(job for job in jobs if has_task(job.tasks, task))
+    return own or tuple(job for job in jobs if not job.tasks and job.life is Life.ENDED)
+
+
 def has_task(told: str, task: int) -> bool:
-    """Whether `3-199,201%8` has this task; where Slurm has cut its list short, it may."""
+    """Whether `3-199,201-209:2%8` has this task; where Slurm has cut its list short, it may."""
     text = told.partition("%")[0]
-    for part in text.split(","):
-        first, _, last = (end if end.isascii() else "" for end in part.partition("-"))
-        if first.isdigit() and int(first) <= task <= int(last if last.isdigit() else first):
+    for found in filter(None, map(_RANGE.fullmatch, text.split(","))):
+        first, last, step = int(found[1]), int(found[2] or found[1]), int(found[3] or 1)
+        if first <= task <= last and (task - first) % max(1, step) == 0:
             return True
     return "..." in text

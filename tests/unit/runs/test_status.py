@@ -219,3 +219,16 @@ def test_lists_of_tasks_are_read_as_slurm_writes_them() -> None:
     assert [task for task in range(9) if has_task("0,2-4,7%3", task)] == [0, 2, 3, 4, 7]
     assert has_task("0,2,...", 99)
     assert not has_task("", 0)
+    assert [task for task in range(20) if has_task("7-15:4,18%2", task)] == [7, 11, 15, 18]
+
+
+def test_the_cancelled_rest_of_a_map_is_cancelled_and_not_vanished() -> None:
+    """After `scancel` a rest that waited is one job without tasks; tasks that ran keep their own."""
+    spec = replace(_SPEC, kind="map", tasks=4)
+    rest = QueueJob(job_id=7, state="CANCELLED", run=_ID)
+    ran = QueueJob(job_id=8, state="COMPLETED", run=_ID, array_job_id=7, tasks="0", exit_code="0:0")
+    reading = Reading(_NOW, (rest, ran))
+    traces = Traces(submission={"job_id": 7, "at": _NOW - 100})
+    told = [status(spec, traces, reading, _NOW, task).state for task in range(4)]
+    assert told[1:] == ["cancelled"] * 3
+    assert told[0] != "cancelled"
