@@ -71,9 +71,9 @@ export class RunActions {
     this._manager.openOrReveal(`${row.dir}/out.ipynb`);
   };
 
-  /** Open its log, whole, as a file. */
-  openLog = (row: IRow): void => {
-    this._manager.openOrReveal(`${row.dir}/log`);
+  /** Open its log, whole, as a file; of a map that of one task. */
+  openLog = (row: IRow, task: number | null): void => {
+    this._manager.openOrReveal(`${row.dir}/${task === null ? 'log' : `tasks/${task}.log`}`);
   };
 
   /** Show its folder in the file browser. */

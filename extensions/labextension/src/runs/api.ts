@@ -55,6 +55,8 @@ export interface ISubmission {
   readonly restarts: number;
   readonly start_at: number;
   readonly draft: string | null;
+  /** What is sent twice under one key is one run. */
+  readonly key: string;
 }
 
 /** What the server said, in a sentence for the user; `status` is 0 where it said nothing. */
@@ -64,6 +66,11 @@ export class RunsError extends Error {
     readonly status: number
   ) {
     super(message);
+  }
+
+  /** Whether nobody knows what became of the request. */
+  get unheard(): boolean {
+    return this.status === 0 || this.status >= 500;
   }
 }
 

@@ -33,12 +33,17 @@ function keptWords(kept: IKept): string {
 
 interface ILoadProps {
   row: IRow;
-  load: (id: string) => Promise<string>;
+  load: (row: IRow) => Promise<string>;
 }
 
 type Told = { readonly text: string; readonly bad: boolean } | null;
 
-/** The button that binds a result to its names in the notebook's kernel, and what came of it. */
+/** A cell's variables get their names in the notebook; a function's result has no name, so it is shown. */
+function loading(row: IRow): string {
+  return `${runCode(row.id)}.${row.kind === 'cell' ? 'bind' : 'result'}()`;
+}
+
+/** The button that brings a result into the notebook's kernel, and what came of it. */
 function Load(props: ILoadProps): React.ReactElement {
   const [busy, setBusy] = React.useState(false);
   const [told, setTold] = React.useState<Told>(null);
@@ -46,7 +51,7 @@ function Load(props: ILoadProps): React.ReactElement {
     setBusy(true);
     setTold(null);
     try {
-      setTold({ text: await props.load(props.row.id), bad: false });
+      setTold({ text: await props.load(props.row), bad: false });
     } catch (error) {
       setTold({ text: (error as Error).message, bad: true });
     } finally {
@@ -58,11 +63,11 @@ function Load(props: ILoadProps): React.ReactElement {
       <button
         type="button"
         className="jp-mod-styled jp-mod-accept"
-        title={`Runs ${runCode(props.row.id)}.bind() in this notebook’s kernel`}
+        title={`Runs ${loading(props.row)} in this notebook’s kernel`}
         disabled={busy}
         onClick={() => void press()}
       >
-        {busy ? 'Loading…' : 'Load result here'}
+        {busy ? 'Loading…' : props.row.kind === 'cell' ? 'Load result here' : 'Show result'}
       </button>
       {told && (
         <div className={told.bad ? 'skiva-Trouble skiva-Told' : 'skiva-Told'} role="status">
@@ -78,7 +83,7 @@ interface ICardProps {
   watch: RunWatch;
   model: RunsModel;
   actions: RunActions;
-  load: ((id: string) => Promise<string>) | null;
+  load: ((row: IRow) => Promise<string>) | null;
 }
 
 function Card(props: ICardProps): React.ReactElement {
@@ -161,14 +166,17 @@ export class RunCard extends ReactWidget implements IRenderMime.IRenderer {
     );
   }
 
-  /** Bind the result in the kernel of the notebook around this card. */
-  private _load = async (id: string): Promise<string> => {
+  /** Bring the result into the kernel of the notebook around this card. */
+  private _load = async (row: IRow): Promise<string> => {
     const kernel = this._notebooks.around(this.node)?.sessionContext.session?.kernel;
     if (!kernel) {
       throw new CodeRaised('No kernel', 'start one, then load the result again.');
     }
-    const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${runCode(id)}.bind()`);
-    return printed || text(data['text/plain'], 'Loaded.');
+    const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${loading(row)}`);
+    const result = text(data['text/plain'], 'None');
+    const names = result.match(/\w+/g)?.join(', ');
+    const said = row.kind !== 'cell' ? result : names ? `Here now: ${names}.` : 'It assigned no variables.';
+    return [said, printed].filter(Boolean).join('\n');
   };
 
   private _model: RunsModel;

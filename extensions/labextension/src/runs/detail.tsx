@@ -102,8 +102,9 @@ function Buttons(props: { row: IRow; actions: RunActions; card: boolean; childre
   );
 }
 
-function Links(props: { row: IRow; actions: RunActions }): React.ReactElement {
-  const { row, actions } = props;
+function Links(props: { row: IRow; task: number | null; actions: RunActions }): React.ReactElement {
+  const { row, task, actions } = props;
+  const hasLog = row.dir !== null && row.started !== null && (row.tasks === null || task !== null);
   const link = (label: string, press: (row: IRow) => unknown) => (
     <button type="button" className="skiva-Link" onClick={() => void press(row)}>
       {label}
@@ -111,9 +112,9 @@ function Links(props: { row: IRow; actions: RunActions }): React.ReactElement {
   );
   return (
     <div className="skiva-Links">
-      {row.dir !== null && link('Open log', actions.openLog)}
+      {hasLog && link('Open log', one => actions.openLog(one, task))}
       {row.dir !== null && link('Open folder', actions.openFolder)}
-      {row.notebook !== null && link(row.cell_id ? 'Go to its cell' : 'Go to its notebook', actions.goToCell)}
+      {row.notebook !== null && !row.notebook.startsWith('/') && link(row.cell_id ? 'Go to its cell' : 'Go to its notebook', actions.goToCell)}
       {link(`Copy ${runCode(row.id)}`, actions.copy)}
     </div>
   );
@@ -212,7 +213,7 @@ export function RunDetail(props: IDetailProps): React.ReactElement | null {
           />
         </>
       )}
-      {!card && <Links row={row} actions={actions} />}
+      {!card && <Links row={row} task={watch.task} actions={actions} />}
       <Facts row={row} now={now} outputs={watch.detail?.outputs ?? []} />
     </div>
   );

@@ -2,9 +2,11 @@ import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { Contents } from '@jupyterlab/services';
+import { UUID } from '@lumino/coreutils';
 
 import { fitted } from '../words';
 import type { RunActions } from './actions';
+import type { RunsError } from './api';
 import { askAndSend } from './dialog';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
@@ -85,14 +87,13 @@ export class Submitter {
       parameters: parametersOf(cellsOf(content)) ?? [],
       resumes: true
     };
+    let key = UUID.uuid4();
     await askAndSend(this._model.api, 'Run in batch', options, async wishes => {
-      const row = await this._model.api.submit({
-        kind: 'notebook',
-        path,
-        content,
-        ...wishes,
-        start_at: 0,
-        draft: null
+      const whole = { kind: 'notebook', path, content, start_at: 0, draft: null } as const;
+      const row = await this._model.api.submit({ ...whole, ...wishes, key }).catch((error: RunsError) => {
+        // What may have been submitted is not submitted again; what was refused may be.
+        key = error.unheard ? key : UUID.uuid4();
+        throw error;
       });
       this._model.take(row);
       this._tell(row.id, row.name);
