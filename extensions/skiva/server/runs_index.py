@@ -3,20 +3,19 @@
 Nothing here waits for Slurm, and everything here is files: it belongs into a thread, one call at a time.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skiva.runs.look import look_closely, read_spec
+from skiva.runs.look import look_closely
 from skiva.runs.paths import RunDir
 from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import Status
 
-from .runs_places import Stamp, made, opened, run_names, served_as, stamp
+from .runs_places import Stamp, made, opened, result_of, run_names, served_as, spec_of, stamp
 from .runs_reading import Readings
 from .runs_rows import Row, at, row, told_alike, unreadable
 
@@ -189,8 +188,16 @@ class Index:
     def _look_at_the_living(self) -> None:
         now = self._clock()
         for name, entry in list(self._entries.items()):
-            if entry.row is not None and not entry.over and now >= entry.due and self._is_other(name, entry):
+            if entry.row is None or (entry.over and not self._is_back(name, entry)):
+                continue
+            if now >= entry.due and self._is_other(name, entry):
                 self._look(name, entry)
+
+    def _is_back(self, name: str, entry: _Entry) -> bool:
+        """Whether Slurm speaks of a job of a run that had ended by Slurm's own word: it was put back."""
+        if name not in self._readings.living:
+            return False
+        return entry.queue != self._readings.mark(name, _job(entry))
 
     def _is_other(self, name: str, entry: _Entry) -> bool:
         """Whether anything may have changed since the last look."""
@@ -228,14 +235,14 @@ class Index:
         # Before the look: what changes meanwhile is seen by the next.
         before = entry.stamp = stamp(place, entry.alive)
         entry.queue = self._readings.mark(name, _job(entry))
-        spec = entry.spec = entry.spec or _spec(name, place)
+        spec = entry.spec = entry.spec or spec_of(name, place)
         status, tasks = look_closely(place, spec, self._readings.of(name, _job(entry)), now, entry.ended)
         entry.ended = {number: one for number, one in tasks.items() if one.over}
         there = {number for number in tasks if number not in entry.ended and place.task(number).path.exists()}
         alive = tuple(sorted(there))
         entry.stamp = before if alive == entry.alive else None
         entry.alive = alive
-        told = row(spec, status, directory=directory, result=_result(place))
+        told = row(spec, status, directory=directory, result=result_of(place))
         if told["notebook"]:
             told["notebook"] = served_as(Path(told["notebook"]), self._served) or told["notebook"]
         entry.over = status.over
@@ -268,26 +275,3 @@ class Index:
 
 def _job(entry: _Entry) -> int | None:
     return entry.row["job_id"] if entry.row else None
-
-
-def _spec(name: str, place: RunDir) -> Spec:
-    if (place.path / "tasks").is_symlink():
-        raise ValueError("a directory of it is a link.")
-    try:
-        spec = read_spec(place)
-    except LookupError:
-        raise ValueError("spec.json is missing.") from None
-    except ValueError:
-        raise ValueError("spec.json cannot be understood.") from None
-    if spec.id != name:
-        raise ValueError("spec.json is of another run.")
-    if spec.tasks is not None and not (type(spec.tasks) is int and 0 <= spec.tasks <= 100_000):
-        raise ValueError("spec.json tells no possible number of tasks.")
-    return spec
-
-
-def _result(place: RunDir) -> str | None:
-    for name, kind in ((place.output, "notebook"), (place.result, "pickle")):
-        if os.path.lexists(name):
-            return kind
-    return None

@@ -1,5 +1,6 @@
 """Where runs are on the disk, opened so that nothing outside of their directory is ever reached."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -7,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skiva.runs.ids import is_run_id
+from skiva.runs.look import read_spec
 from skiva.runs.paths import RunDir
+from skiva.runs.spec import Spec
 
-__all__ = ["Stamp", "foreign", "made", "opened", "run_names", "served_as", "stamp"]
+__all__ = ["Stamp", "made", "opened", "result_of", "run_names", "served_as", "spec_of", "stamp"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLES = 2.0
@@ -39,7 +42,7 @@ def opened(root: Path, run: str) -> Iterator[RunDir]:
     except (FileNotFoundError, NotADirectoryError) as gone:
         raise LookupError(f"There is no run {run}.") from gone
     except OSError as problem:
-        if problem.errno == 40:  # ELOOP: a link
+        if problem.errno == errno.ELOOP:  # a link
             raise LookupError(f"There is no run {run}.") from problem
         raise
     try:
@@ -48,17 +51,6 @@ def opened(root: Path, run: str) -> Iterator[RunDir]:
         yield RunDir(Path(f"/proc/self/fd/{held}"))
     finally:
         os.close(held)
-
-
-def foreign(root: Path, run: str) -> bool:
-    """Whether this is no directory of this person's own."""
-    try:
-        with opened(root, run):
-            return False
-    except LookupError:
-        return True
-    except OSError:
-        return False
 
 
 def served_as(path: Path, served: Iterable[Path]) -> str | None:
@@ -111,3 +103,28 @@ def stamp(run: RunDir, tasks: Iterable[int] = ()) -> Stamp:
         marks.append((found.st_mtime_ns, found.st_size, found.st_ino))
         newest = max(newest, found.st_mtime)
     return Stamp(tuple(marks), newest)
+
+
+def spec_of(name: str, place: RunDir) -> Spec:
+    """What the run called `name` is. Raises ValueError, which says what is wrong with it."""
+    if (place.path / "tasks").is_symlink():
+        raise ValueError("a directory of it is a link.")
+    try:
+        spec = read_spec(place)
+    except LookupError:
+        raise ValueError("spec.json is missing.") from None
+    except ValueError:
+        raise ValueError("spec.json cannot be understood.") from None
+    if spec.id != name:
+        raise ValueError("spec.json is of another run.")
+    if spec.tasks is not None and not (type(spec.tasks) is int and 0 <= spec.tasks <= 100_000):
+        raise ValueError("spec.json tells no possible number of tasks.")
+    return spec
+
+
+def result_of(place: RunDir) -> str | None:
+    """In which form there is something that came out of the run."""
+    for name, kind in ((place.output, "notebook"), (place.result, "pickle")):
+        if os.path.lexists(name):
+            return kind
+    return None

@@ -1,8 +1,11 @@
 """A reading of the queue, sorted by runs, so that a thousand of them are looked up at once. Pure."""
 
 from skiva.runs.queue import QueueJob, Reading
+from skiva_slurm.states import Life
 
 __all__ = ["Readings"]
+
+_LIVES = frozenset({Life.QUEUED, Life.RUNNING, Life.PAUSED})
 
 
 class Readings:
@@ -10,6 +13,7 @@ class Readings:
 
     def __init__(self, reading: Reading | None) -> None:
         self.reading = reading
+        self._living: set[str] | None = None
         self._by_run: dict[str, list[QueueJob]] = {}
         self._by_job: dict[int, list[QueueJob]] = {}
         for job in reading.jobs if reading else ():
@@ -17,6 +21,14 @@ class Readings:
                 self._by_run.setdefault(job.run, []).append(job)
             for number in {job.job_id, job.array_job_id} - {None}:
                 self._by_job.setdefault(number, []).append(job)  # type: ignore[arg-type]
+
+    @property
+    def living(self) -> set[str]:
+        """The runs of which a job waits or runs."""
+        if self._living is None:
+            lives = (run for run, jobs in self._by_run.items() if any(job.life in _LIVES for job in jobs))
+            self._living = set(lives)
+        return self._living
 
     @property
     def runs(self) -> set[str]:
