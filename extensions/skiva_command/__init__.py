@@ -7,7 +7,13 @@ from importlib import import_module
 __all__ = ["main"]
 
 _HUB = "skiva_hub.cli"
+_RUNS = "skiva.runs.command"
 _SIDES = {
+    "submit": (_RUNS, "run a program, a Python file or a notebook in a job of its own"),
+    "jobs": (_RUNS, "list your runs"),
+    "logs": (_RUNS, "show what a run prints"),
+    "cancel": (_RUNS, "end runs"),
+    "result": (_RUNS, "show what a run returned"),
     "kernel": ("skiva.kernels.command", "your own environments as kernels"),
     "images": ("skiva_images.command", "build, list, check and compare environments"),
     "up": (_HUB, "start an embedded Slurm and the hub"),
@@ -31,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     module, _ = _SIDES[given[0]]
     run = _load(module, given[0])
     try:
-        # The hub's side has several words in one parser, the others one each.
-        raise SystemExit(run(given if module == _HUB else given[1:]))
+        # Some sides have several words, the others one each.
+        raise SystemExit(run(given if module in {_HUB, _RUNS} else given[1:]))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:

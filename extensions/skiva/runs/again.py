@@ -11,7 +11,8 @@ from skiva.runs.wish import BadWish, wish
 
 __all__ = ["again"]
 
-_TAKEN = ("call.pkl", "items.pkl", "input.ipynb", "variables.pkl")
+_TAKEN = ("call.pkl", "items.pkl", "input.ipynb", "variables.pkl", "program.py")
+_UNDER_WAY = frozenset({"completed", "running", "ending", "queued", "requeued"})
 _OPTIONS = frozenset({"slice", "hours", "name", "restarts", "at_once", "resume"})
 
 
@@ -32,9 +33,7 @@ def again(run: Run, **changes: Any) -> Run:
     files = {name: (run.directory / name).read_bytes() for name in _TAKEN if (run.directory / name).exists()}
     tasks = spec.tasks
     if tasks is not None:
-        left = [number for number, status in run.tasks().items() if status.state != "completed"]
-        if not left:
-            raise BadWish("items: all of them completed, so there is nothing to run again")
+        left = _left(run)
         items = pickle.loads(files["items.pkl"])  # noqa: S301 - of this person's own run
         files["items.pkl"] = pickle.dumps([items[number] for number in left])
         tasks = len(left)
@@ -53,3 +52,14 @@ def again(run: Run, **changes: Any) -> Run:
     )
     env = {str(k): str(v) for k, v in (read_json(run.directory / "env.json") or {}).items()}
     return Run(send(luggage, wanted, env))
+
+
+def _left(run: Run) -> list[int]:
+    """The tasks of a map that ended without a result, or never came to Slurm."""
+    tasks = run.tasks()
+    left = [number for number, status in tasks.items() if status.state not in _UNDER_WAY]
+    if left:
+        return left
+    if any(status.state != "completed" for status in tasks.values()):
+        raise BadWish("items: none of them has failed so far, and the others are still waiting or running")
+    raise BadWish("items: all of them completed, so there is nothing to run again")

@@ -9,7 +9,7 @@ from skiva.runs.submit import Luggage, send
 from skiva.runs.travel import Stays, packed
 from skiva.runs.wish import BadWish, wish
 
-__all__ = ["map_items", "submit"]
+__all__ = ["check_number", "map_items", "submit"]
 
 _AT_ONCE = 16
 
@@ -90,7 +90,7 @@ def map_items(
     sent = [packed(f"item {number}", item) for number, item in enumerate(items)]
     if not sent:
         raise BadWish("items: there are none")
-    _check_number(len(sent))
+    check_number(len(sent))
     title = getattr(function, "__name__", type(function).__name__)
     files = {"call.pkl": _packed_call(function, args, kwargs), "items.pkl": pickle.dumps(sent)}
     return Run(send(Luggage(kind="map", name=title, files=files, tasks=len(sent)), wanted, env))
@@ -110,7 +110,8 @@ def _packed_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: di
         raise
 
 
-def _check_number(number: int) -> None:
+def check_number(number: int) -> None:
+    """Refuse an array that this Slurm does not take. Raises BadWish; names the number."""
     from skiva.runs.offer import find_offer
     from skiva.runs.slurm import Slurm, wait_for
     from skiva_slurm.errors import SlurmUnanswered

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import os
 import pickle
 import sys
 import traceback
@@ -23,7 +22,9 @@ def run_user_code(run: RunDir, place: RunDir, spec: Spec, task: int | None) -> i
     enter(run, place, spec, task)
     match spec.kind:
         case "command":
-            return _command(spec)
+            from skiva.runs.programs import run_program
+
+            return run_program(run, spec, task)
         case "notebook":
             from skiva.runs.notebook.runner import main as run_notebook
 
@@ -34,15 +35,6 @@ def run_user_code(run: RunDir, place: RunDir, spec: Spec, task: int | None) -> i
             return _guarded(place, lambda: run_cell(run), keep_variables)
         case _:
             return _guarded(place, lambda: _call(run, task))
-
-
-def _command(spec: Spec) -> int:
-    sys.stdout.flush()
-    try:
-        os.execvp(spec.argv[0], list(spec.argv))
-    except OSError as problem:
-        print(f"skiva: {spec.argv[0]} cannot be run: {problem.strerror}", file=sys.stderr, flush=True)
-        return 127
 
 
 def _call(run: RunDir, task: int | None) -> Any:
