@@ -8,7 +8,7 @@ from typing import Any
 from skiva.runs.ids import is_run_id
 from skiva.runs.look import read_spec
 from skiva.runs.offer import NoOffer, find_offer
-from skiva.runs.paths import RunDir, runs_dir
+from skiva.runs.paths import RunDir, own_place, runs_dir
 from skiva.runs.run import Run
 
 __all__ = ["Runs", "jobs", "newest", "run"]
@@ -24,11 +24,12 @@ class Runs(list[Run]):
 
 
 def here() -> Path:
-    """The directory of this person's runs."""
+    """The directory of this person's runs. Raises NotYours where others could have put some there."""
     try:
-        return runs_dir(site=find_offer().runs)
+        root = runs_dir(site=find_offer().runs)
     except NoOffer:
-        return runs_dir()
+        root = runs_dir()
+    return own_place(root) if root.exists() else root
 
 
 def newest(root: Path) -> Iterator[RunDir]:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 from skiva.runs.ids import is_run_id
 
-__all__ = ["RunDir", "runs_dir"]
+__all__ = ["NotYours", "RunDir", "own_place", "runs_dir"]
+
+
+class NotYours(ValueError):
+    """A directory in which others could put runs, whose results would be unpickled; says which and why."""
 
 
 def runs_dir(environ: Mapping[str, str] | None = None, site: str = "") -> Path:
@@ -15,6 +19,22 @@ def runs_dir(environ: Mapping[str, str] | None = None, site: str = "") -> Path:
     known = os.environ if environ is None else environ
     said = known.get("SKIVA_RUNS") or site or "skiva-runs"
     return Path.home() / said.replace("{user}", known.get("USER", ""))
+
+
+def own_place(root: Path) -> Path:
+    """`root`, which is made where it is missing; only its owner can ever have written into it.
+
+    Raises:
+        NotYours: others could.
+        OSError: it could not be made.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = root.stat()
+    if state.st_uid != os.geteuid():
+        raise NotYours(f"{root} belongs to somebody else, so your runs cannot be kept in it")
+    if state.st_mode & 0o022:
+        raise NotYours(f"{root} can be written to by others; run `chmod go-w {root}` to keep runs in it")
+    return root
 
 
 @dataclass(frozen=True, slots=True)

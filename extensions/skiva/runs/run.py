@@ -6,6 +6,7 @@ import pickle
 import sys
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,16 +138,26 @@ class Run:
         if status.state != "completed":
             raise self._failure(self._dir, status)
         if self._spec.tasks is not None:
-            return [_unpacked(self._dir.task(number)) for number in range(self._spec.tasks)]
-        return _unpacked(self._dir)
+            return [self._unpacked(self._dir.task(number), status) for number in range(self._spec.tasks)]
+        return self._unpacked(self._dir, status)
 
     def results(self) -> list[Any]:
         """Of a map, what is there now: each item's result, or the `RunFailed` of one that has none yet."""
         found: list[Any] = []
         for number, status in self.tasks().items():
             place = self._dir.task(number)
-            found.append(_unpacked(place) if status.state == "completed" else self._failure(place, status))
+            ended_well = status.state == "completed"
+            found.append(self._unpacked(place, status) if ended_well else self._failure(place, status))
         return found
+
+    def _unpacked(self, place: RunDir, status: Status) -> Any:
+        if self._spec.kind in {"notebook", "command"}:
+            return None
+        try:
+            return pickle.loads(place.result.read_bytes())  # noqa: S301 - of this person's own run
+        except FileNotFoundError:
+            words = f"{self._title} completed, but its result is no longer in {place.path}."
+            raise RunFailed(words, status) from None
 
     def tasks(self) -> dict[int, Status]:
         """How each task of a map is."""
@@ -195,23 +206,30 @@ class Run:
         """End it now, wherever it is; what it has written stays.
 
         Raises:
+            Refused: Slurm said no, in one sentence.
             SlurmUnanswered: Slurm did not answer; try again.
         """
         from skiva.runs.offer import find_offer
         from skiva.runs.slurm import Slurm, wait_for
+        from skiva_slurm.errors import Refused
         from skiva_slurm.tags import RunTag
 
         status = self.status
         if status.over:
             return status
-        write_json(self._dir.cancel, {"at": time.time()})
+        with suppress(OSError):  # a full disk keeps nobody from ending what fills it
+            write_json(self._dir.cancel, {"at": time.time()})
         slurm = Slurm(find_offer())
         numbers = [status.job_id] if status.job_id else []
         if not numbers:
             jobs = wait_for(slurm.tagged(RunTag(self.id).text))
             numbers = sorted({job.array.job_id if job.array else job.id for job in jobs})
-        for number in numbers:
-            wait_for(slurm.cancel(number))
+        try:
+            for number in numbers:
+                wait_for(slurm.cancel(number))
+        except Refused:
+            self._dir.cancel.unlink(missing_ok=True)
+            raise
         return self.status
 
     def rerun(self, **changes: Any) -> "Run":
@@ -243,13 +261,6 @@ class Run:
         from skiva.runs.display import bundle
 
         return bundle(self)
-
-
-def _unpacked(place: RunDir) -> Any:
-    try:
-        return pickle.loads(place.result.read_bytes())  # noqa: S301 - of this person's own run
-    except FileNotFoundError:
-        return None
 
 
 def _ended_words(status: Status) -> str:

@@ -1,8 +1,6 @@
 """From a wish to a run: its directory first, whole, and then Slurm, once."""
 
-import hashlib
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -14,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from skiva.runs.claim import claim, claimed
 from skiva.runs.environment import travelling
 from skiva.runs.files import write_json, write_whole
-from skiva.runs.ids import is_run_id, new_run_id
+from skiva.runs.ids import new_run_id
 from skiva.runs.offer import find_offer, pick_slice
-from skiva.runs.paths import RunDir, runs_dir
+from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
 from skiva.runs.spec import Kind, Spec
 from skiva.runs.wish import BadWish, Wish, job_name
 from skiva_slurm.offer import Offer, SliceOffer
@@ -26,8 +25,8 @@ from skiva_slurm.offer import Offer, SliceOffer
 __all__ = ["Luggage", "NotSubmitted", "send", "submitted"]
 
 _WARN_SECONDS = 60
-_CLAIM_PATIENCE = 120.0
-"""Seconds after which a submission that left nothing behind but its claim may be made anew."""
+_DRAFT, _ABANDONED = ".new-", 86400.0
+"""What a directory is called before it is complete, and the seconds after which nobody completes it."""
 
 
 class NotSubmitted(RuntimeError):
@@ -68,13 +67,17 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
     offer = find_offer()
     spec, variables = _spec(luggage, wish, offer, env)
     request = _request(spec, offer, Path(os.devnull))
-    root = runs_dir(site=offer.runs)
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if wish.key and (found := _claim(root, spec)):
+    try:
+        root = own_place(runs_dir(site=offer.runs))
+    except NotYours as problem:
+        raise BadWish(f"runs: {problem}") from None
+    if wish.key and (found := claimed(root, wish.key)):
         return found
     if luggage.folder is not None:
         spec = replace(spec, cwd=str(root / spec.id / "files"))
     run = _write(root, spec, luggage, variables)
+    if run.id != spec.id:
+        return run
     _queue(run, request.model_copy(update={"output": str(_output(run, spec)), "chdir": str(run.path)}), offer)
     return run
 
@@ -187,62 +190,15 @@ def _output(run: RunDir, spec: Spec) -> Path:
     return run.log() if spec.tasks is None else run.path / "tasks" / "%a.log"
 
 
-def _claim(root: Path, spec: Spec) -> RunDir | None:
-    """The run that has this key; None when the key is ours now."""
-    keys = root / ".keys"
-    keys.mkdir(mode=0o700, exist_ok=True)
-    place = _claim_of(root, spec.key)
-    for _ in range(100):
-        mine = keys / f".{secrets.token_hex(8)}"
-        mine.write_text(spec.id)
-        try:
-            os.link(mine, place)  # all or nothing, on a network file system too
-        except FileExistsError:
-            found = _claimed(root, place)
-            if found is not None:
-                return found
-            place.unlink(missing_ok=True)
-        else:
-            return None
-        finally:
-            mine.unlink(missing_ok=True)
-    raise NotSubmitted("This was being submitted many times at once; look into skiva.jobs() and try again.")
-
-
-def _claim_of(root: Path, key: str) -> Path:
-    return root / ".keys" / hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
-
-
 def submitted(key: str) -> RunDir | None:
-    """The run that was submitted with this key, if it is still there. Raises NoOffer."""
-    root = runs_dir(site=find_offer().runs)
-    with suppress(OSError, UnicodeDecodeError):
-        owner = _claim_of(root, key).read_text()
-        if is_run_id(owner) and (root / owner / "spec.json").exists():
-            return RunDir(root / owner)
-    return None
-
-
-def _claimed(root: Path, place: Path) -> RunDir | None:
-    """The run behind a claim, once it is there; None where whoever claimed it came to nothing."""
-    while True:
-        try:
-            owner, made = place.read_text(), place.stat().st_mtime
-        except OSError:
-            return None
-        if not is_run_id(owner):
-            return None
-        run = RunDir(root / owner)
-        if run.spec.exists():
-            return None if run.refused.exists() else run
-        if time.time() - made > _CLAIM_PATIENCE:
-            return None
-        time.sleep(0.05)
+    """The run that was submitted with this key, refused or not, if it is still there. Raises NoOffer."""
+    return claimed(runs_dir(site=find_offer().runs), key, refused=True)
 
 
 def _write(root: Path, spec: Spec, luggage: Luggage, env: Mapping[str, str]) -> RunDir:
-    """The whole directory, which appears at once."""
-    draft = root / f".new-{spec.id}"
+    """The whole directory, which appears at once; another one's where that has the key."""
+    _remove_abandoned(root)
+    draft = root / f"{_DRAFT}{spec.id}"
     draft.mkdir(mode=0o700)
     try:
         for name, content in luggage.files.items():
@@ -253,12 +209,21 @@ def _write(root: Path, spec: Spec, luggage: Luggage, env: Mapping[str, str]) -> 
         if spec.tasks is not None:
             (draft / "tasks").mkdir(mode=0o700)
         write_json(draft / "spec.json", spec.to_json())
+        # Claimed when all else is done, so that hardly anything can come between the claim and the run.
+        if spec.key and (found := claim(root, spec.key, spec.id)):
+            return found
         draft.rename(root / spec.id)
-    except BaseException:
-        with suppress(OSError):
-            shutil.rmtree(draft)
-        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return RunDir(root / spec.id)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """What submissions left that were killed in the middle; nothing ever was handed to Slurm for it."""
+    with suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(_DRAFT) and time.time() - entry.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _queue(run: RunDir, request: Any, offer: Offer) -> None:
@@ -269,11 +234,15 @@ def _queue(run: RunDir, request: Any, offer: Offer) -> None:
     try:
         job_id = wait_for(Slurm(offer).submit(request))
     except Refused as refused:
-        write_json(run.refused, {"sentence": str(refused), "at": time.time()})
+        with suppress(OSError):
+            write_json(run.refused, {"sentence": str(refused), "at": time.time()})
         raise NotSubmitted(str(refused)) from None
     except SlurmUnanswered as silence:
         raise NotSubmitted(
             f"{silence}. The run {run.id} is written down; skiva.run({run.id!r}).rerun() sends it off again."
         ) from None
     argv = ["sbatch", *sbatch_options(request)]
-    write_json(run.submission, {"job_id": job_id, "at": time.time(), "argv": argv, "script": script(request)})
+    # Where it cannot be written the job is there all the same, and is found by its tag.
+    with suppress(OSError):
+        told = {"job_id": job_id, "at": time.time(), "argv": argv, "script": script(request)}
+        write_json(run.submission, told)

@@ -40,9 +40,9 @@ def main(arguments: list[str]) -> int:
     journal = Journal(place.journal)
     if journal.ended:
         return 0
-    if refusal := _must_not_run(spec, journal):
-        journal.end(*refusal)
-        return 1
+    if known := _must_not_run(run, place, spec, journal):
+        journal.end(*known)
+        return 0 if known[0] == "completed" else 1
     journal.note(STARTS, **_facts(), proof=_proof(spec))
     child = os.fork()
     if child == 0:
@@ -66,7 +66,11 @@ def enter_environment(run: RunDir, arguments: list[str]) -> None:
     os.environ["SKIVA_RUN"] = run.id
 
 
-def _must_not_run(spec: Spec, journal: Journal) -> tuple[str, str] | None:
+def _must_not_run(run: RunDir, place: RunDir, spec: Spec, journal: Journal) -> tuple[str, str] | None:
+    if place.result.exists():
+        return "completed", "Completed."  # killed between its last two words
+    if run.cancel.exists():
+        return "cancelled", "Cancelled."
     if journal.starts > spec.restarts:
         again = (
             "This run may not be repeated" if not spec.restarts else f"It has begun {journal.starts} times"
