@@ -1,0 +1,25 @@
+"""A Jupyter server with this person's runs."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.support.runs_lab import Lab, served
+
+
+@pytest.fixture
+async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
+    """A server of one person, without a hub and without Slurm."""
+    home = tmp_path / "home"
+    (home / "skiva-runs").mkdir(parents=True)
+    for name, place in {
+        "HOME": home,
+        "SKIVA_RUN_DIR": tmp_path / "run",
+        "SKIVA_RUNS": home / "skiva-runs",
+    }.items():
+        monkeypatch.setenv(name, str(place))
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    async with served(home) as (app, url):
+        yield Lab(app, url, home / "skiva-runs")
