@@ -69,6 +69,11 @@ export class RunsModel extends VDomModel {
     return this._rows.get(id) ?? null;
   }
 
+  /** Whether it was there and is not any more. */
+  isGone(id: string): boolean {
+    return this._gone.has(id);
+  }
+
   /** Seconds of a running job's time limit. */
   left(row: IRow): number | null {
     const at = this._heard.get(row);
@@ -113,9 +118,8 @@ export class RunsModel extends VDomModel {
 
   /** A run that was removed. */
   drop(id: string): void {
-    const rows = new Map(this._rows);
-    rows.delete(id);
-    this._set(rows);
+    this._gone.add(id);
+    this._set(merged(this._rows, { runs: [], removed: [id] }));
   }
 
   override dispose(): void {
@@ -169,7 +173,7 @@ export class RunsModel extends VDomModel {
     this._oldest = page.runs.at(-1)?.id ?? this._oldest;
     this._more = page.more;
     this._note(page.runs);
-    this._set(merged(this._rows, { ...page, removed: [] }));
+    this._set(merged(this._rows, { runs: page.runs, removed: [] }));
   }
 
   private _takeChanges(page: IPage): void {
@@ -178,6 +182,7 @@ export class RunsModel extends VDomModel {
     this._answered(page);
     if (page.runs.length || page.removed.length) {
       this._announcement = changesWords(before, page.runs) || this._announcement;
+      page.removed.forEach(id => this._gone.add(id));
       this._set(merged(before, page));
     } else if (!silent) {
       this.stateChanged.emit();
@@ -200,6 +205,7 @@ export class RunsModel extends VDomModel {
   }
 
   private _set(rows: ReadonlyMap<string, IRow>): void {
+    rows.forEach((_, id) => this._gone.delete(id));
     this._rows = rows;
     this._sorted = null;
     this._pace();
@@ -222,6 +228,7 @@ export class RunsModel extends VDomModel {
 
   private _poll: Poll;
   private _rows: ReadonlyMap<string, IRow> = new Map();
+  private _gone = new Set<string>();
   private _heard = new WeakMap<IRow, INow>();
   private _sorted: readonly IRow[] | null = null;
   private _version: number | null = null;

@@ -8,7 +8,7 @@ import type { Widget } from '@lumino/widgets';
 /** What is used of a notebook's cells. */
 interface INotebookView extends Widget {
   activeCellIndex: number;
-  readonly widgets: readonly { readonly model: { readonly id: string } }[];
+  readonly widgets: readonly { readonly model: { readonly id: string }; readonly node: HTMLElement }[];
   scrollToItem(index: number, align?: string): Promise<void>;
 }
 
@@ -20,6 +20,14 @@ export interface INotebookPanel extends IDocumentWidget<INotebookView> {
 /** A notebook as it is on the screen now, with the edits that are not saved. */
 export function contentOf(panel: INotebookPanel): INotebookContent {
   return panel.context.model.toJSON() as unknown as INotebookContent;
+}
+
+/** Make the cell that this node is of the active one. */
+export function activate(panel: INotebookPanel, node: Node | undefined): void {
+  const index = panel.content.widgets.findIndex(cell => cell.node === node);
+  if (index >= 0) {
+    panel.content.activeCellIndex = index;
+  }
 }
 
 /** The notebooks that are open. */

@@ -18,6 +18,12 @@ export function OneRun(props: IOneProps): React.ReactElement {
   const { watch, actions } = props;
   useSignal(watch.stateChanged);
   const row = watch.row;
+  const gone = props.model.isGone(watch.id);
+  React.useEffect(() => {
+    if (gone) {
+      props.back();
+    }
+  }, [gone]);
   const onKey = (event: React.KeyboardEvent) => {
     if (event.key === 'Escape') {
       props.back();

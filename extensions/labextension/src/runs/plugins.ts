@@ -12,7 +12,7 @@ import { RunCard } from './card';
 import { runsIcon } from './icons';
 import { RUN_TYPE } from './mime';
 import { IRuns, RunsModel } from './model';
-import { Notebooks } from './notebooks';
+import { activate, Notebooks } from './notebooks';
 import { RunsPanel } from './panel';
 import { Submitter } from './submit';
 
@@ -54,7 +54,12 @@ function addCommands(parts: IParts, browser: FileBrowser): void {
   add(RunCommands.rest, 'Run the rest in batch…', {
     caption: 'Send the cells from the active one on to the queue, with the kernel’s variables',
     isEnabled: () => current() !== null,
-    execute: () => submitter.submitRest(current()!).catch(complain)
+    execute: ({ pointed }) => {
+      const notebook = current()!;
+      const cell = pointed ? app.contextMenuHitTest(node => node.classList.contains('jp-Cell')) : undefined;
+      activate(notebook, cell);
+      return submitter.submitRest(notebook).catch(complain);
+    }
   });
   const chosen = () => [...(browser?.selectedItems() ?? [])].find(item => item.type === 'notebook') ?? null;
   add(RunCommands.submitFile, 'Run in batch…', {
@@ -66,7 +71,8 @@ function addCommands(parts: IParts, browser: FileBrowser): void {
 function addMenus(app: JupyterFrontEnd, palette: ICommandPalette | null): void {
   const notebookFile = '.jp-DirListing-item[data-file-type="notebook"]';
   app.contextMenu.addItem({ command: RunCommands.submitFile, selector: notebookFile, rank: 3.5 });
-  app.contextMenu.addItem({ command: RunCommands.rest, selector: '.jp-Notebook .jp-CodeCell', rank: 9 });
+  const selector = '.jp-Notebook .jp-CodeCell';
+  app.contextMenu.addItem({ command: RunCommands.rest, selector, rank: 9, args: { pointed: true } });
   for (const command of [RunCommands.show, RunCommands.submit, RunCommands.rest]) {
     palette?.addItem({ command, category: 'Skiva', args: { isPalette: true } });
   }

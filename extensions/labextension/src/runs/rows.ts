@@ -85,7 +85,10 @@ export function hasFailed(row: IRow): boolean {
 }
 
 /** Add what changed to what is known. */
-export function merged(rows: ReadonlyMap<string, IRow>, page: IPage): Map<string, IRow> {
+export function merged(
+  rows: ReadonlyMap<string, IRow>,
+  page: Pick<IPage, 'runs' | 'removed'>
+): Map<string, IRow> {
   const next = new Map(rows);
   for (const id of page.removed) {
     next.delete(id);

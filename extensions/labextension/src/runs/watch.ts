@@ -193,10 +193,16 @@ export class RunWatch extends VDomModel {
 
   private _onList(): void {
     const row = this._model.get(this.id);
+    if (this._model.isGone(this.id)) {
+      this._missing = true;
+      this._trouble = 'This run was removed.';
+    } else if (row !== null && this._missing) {
+      this._missing = false;
+      this._trouble = '';
+    }
     if (row !== null && row !== this._row) {
       const ended = this._row !== null && isLive(this._row) && !isLive(row);
       this._row = row;
-      this._missing = false;
       this._pace();
       if (ended && this._looking) {
         void this._poll.refresh();
