@@ -205,6 +205,37 @@ def test_a_run_goes_on_at_its_unfinished_cell(make: Make) -> None:
     assert run.states() == ["done"] * 4
 
 
+def test_what_was_saved_outlives_a_lost_job_and_an_early_warning(make: Make) -> None:
+    """A job that is warned before it has read the variables keeps them, and one that is lost loses no more."""
+    loop = (
+        "while len(seen) < 40:\n    seen.append(len(seen))\n    print('did', seen[-1])\n    time.sleep(0.1)"
+    )
+    first = "import time\nopen('effects', 'a').write('x')\nseen = []"
+    setting = "open('prepared', 'a').write('x')"
+    run = make(
+        notebook_of(first, setting, loop, "print(seen == list(range(40)))", tags={1: ["setup"]}),
+        resume=True,
+        restarts=9,
+    )
+    run.start()
+    run.wait_for_output("did 5", 2)
+    run.tell(signal.SIGUSR1)
+    assert run.wait() == 75
+    run.start(restarts=1)
+    _kernel_of(run)
+    run.tell(signal.SIGUSR1)
+    assert run.wait() == 75
+    run.start(restarts=2)
+    run.wait_for_output("did 20", 2)
+    run.end()
+    assert run.run(restarts=3) == 0
+    out = run.out
+    assert text_of(out.cells[3]) == "True\n"
+    assert "begun again after its job was lost (restart 3)" in text_of(out.cells[2])
+    assert (run.directory / "effects").read_text() == "x"
+    assert len((run.directory / "prepared").read_text()) in {3, 4}
+
+
 def test_a_runaway_print_is_bounded_in_the_notebook_alone(make: Make) -> None:
     """Of 40 MB the notebook keeps the beginning and the end and says so; the log has every line."""
     run = make(notebook_of("for number in range(400_000):\n    print(f'{number:099}')"))

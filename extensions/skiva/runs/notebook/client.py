@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nbclient import NotebookClient
@@ -22,9 +23,10 @@ _LATE = frozenset({"stream", "display_data", "error"})
 
 
 def log(text: str) -> None:
-    """Add to the run's log."""
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
+    """Add to the run's log; a disk that is full now may have room for the next lines."""
+    with suppress(OSError):
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
 
 
 class Client(NotebookClient):

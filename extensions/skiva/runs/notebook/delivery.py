@@ -6,13 +6,13 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from skiva.runs.wish import BadWish
-
 __all__ = ["checked_output", "deliver"]
 
 
 def checked_output(output: object) -> str:
     """An absolute path at which nothing is yet; empty where none is wanted. Raises BadWish."""
+    from skiva.runs.wish import BadWish
+
     if output is None:
         return ""
     if not isinstance(output, str | os.PathLike) or not str(output):

@@ -1,4 +1,4 @@
-"""Notebooks that wait for the kernel which sends their rest off: written by the server, used once."""
+"""Notebooks that wait for the kernel which sends their rest off: written by the server."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from typing import Any
 from skiva.runs.files import read_json, write_whole
 from skiva.runs.wish import BadWish
 
-__all__ = ["Draft", "read_draft", "remove_draft", "write_draft"]
+__all__ = ["Draft", "read_draft", "write_draft"]
 
 Draft = Mapping[str, Any]
 """`path` (of the notebook, for people) and `content` (as Jupyter has it)."""
 
 _ID = re.compile(r"[0-9a-f]{24}")
 _KEPT = 24 * 3600.0
-"""Seconds after which a draft that no kernel took is thrown away."""
+"""Seconds after which a draft is thrown away."""
 
 
 def write_draft(root: Path, path: str, content: Mapping[str, Any]) -> str:
@@ -42,9 +42,3 @@ def read_draft(root: Path, name: object) -> Draft:
         if found is not None:
             return found
     raise BadWish("draft: there is no such notebook any more; choose the command in the notebook again")
-
-
-def remove_draft(root: Path, name: str) -> None:
-    """It was used."""
-    with suppress(OSError):
-        (root / ".drafts" / f"{name}.json").unlink()

@@ -15,15 +15,11 @@ from skiva.runs.notebook.client import Client
 from skiva.runs.notebook.delivery import deliver
 from skiva.runs.notebook.document import Document, now
 from skiva.runs.notebook.ends import End, Teller, death_in_words
+from skiva.runs.notebook.keeping import Variables
 from skiva.runs.notebook.kernel import CannotStart, death_of, kernel_name, kill, running_kernel
 from skiva.runs.notebook.outputs import note
 from skiva.runs.notebook.plan import SKIP, Plan
-from skiva.runs.notebook.saved import (
-    KernelDoesNotAnswer,
-    load_variables,
-    lost_in_words,
-    save_variables,
-)
+from skiva.runs.notebook.saved import KernelDoesNotAnswer
 from skiva.runs.notebook.signals import Signals
 from skiva.runs.paths import RunDir
 from skiva.runs.requeue import GO_ON
@@ -49,11 +45,14 @@ class Execution:
         self._document = Document(run.output, plan.notebook)
         self._teller = Teller(run, self._document, plan)
         self._client = Client(self._document, None)
-        self._manager: Any = None
-        self._kernel: Any = None
+        self._variables = Variables(plan, run.saved, self._client)
         self._cell: int | None = None
         self._running: asyncio.Task[Any] | None = None
         self._interrupted = self._gave_up = False
+
+    @property
+    def _km(self) -> Any:
+        return self._client.km
 
     async def until_end(self) -> int:
         """Do all of it; the exit status."""
@@ -74,9 +73,12 @@ class Execution:
             return await work
         except Exception as problem:  # noqa: BLE001 - what it did so far must not be lost to a mistake of ours
             self._client.tell(traceback.format_exc())
-            end = End("failed", 1, f"It could not be run to its end: {type(problem).__name__}: {problem}")
-            self._teller.stamp(end)
-            return end
+            words = f"It could not be run to its end: {type(problem).__name__}: {problem}"
+            return self._stamped(End("failed", 1, words))
+
+    def _stamped(self, end: End, more: str = "") -> End:
+        self._teller.stamp(end, more)
+        return end
 
     def _begin(self) -> None:
         facts = {"run": self._run.id, "restarts": self._restarts, "started": now()}
@@ -85,19 +87,19 @@ class Execution:
             self._document.mark(index, "waiting")
 
     def _conclude(self, end: End) -> int:
-        if end.how not in {"completed", "requeued", "interrupted"}:
-            self._teller.outcome(end)
         with suppress(Exception):
             self._client.set_widgets_metadata()
         try:
             if not self._signals.told_to_end:
                 self._document.finish()
         except OSError as problem:
-            self._client.tell(f"skiva: {self._run.output} cannot be written: {problem.strerror}")
-            return end.status or 1
+            end = End("failed", 1, f"{self._run.output} could not be written: {problem.strerror}.")
         self._client.tell(f"[{end.sentence}]")
-        output = self._spec.source.get("output")
-        if output and end.how not in {"requeued", "interrupted"}:
+        if end.how in {"requeued", "interrupted"}:
+            return end.status
+        if end.status:
+            self._teller.outcome(end)
+        if output := self._spec.source.get("output"):
             self._client.tell(f"skiva: {deliver(self._run.output, str(output))}")
         return end.status
 
@@ -114,7 +116,7 @@ class Execution:
         """Ask the cell to stop, a few times; where the run may go on, it must."""
         for _ in range(3):
             with suppress(Exception):
-                await self._manager.interrupt_kernel()
+                await self._km.interrupt_kernel()
             patience = min(_AGAIN, self._left(_LEAVE)) if self._spec.restarts else _AGAIN
             done, _ = await asyncio.wait({running}, timeout=patience)
             if done:
@@ -144,7 +146,7 @@ class Execution:
         self._teller.stamp(end)
         with suppress(OSError):
             self._document.save_now()
-        kill(self._manager)
+        kill(self._km)
         # What Slurm may start again, or knows better, is for others to say.
         final = self._run.cancel.exists() or (how == "time_limit" and self._restarts >= self._spec.restarts)
         return end if final else End("interrupted", end.status, end.sentence)
@@ -153,52 +155,30 @@ class Execution:
         name = kernel_name(self._plan.notebook, self._spec.environment.get("kernel", ""))
         try:
             async with running_kernel(name, Path.cwd()) as (manager, client):
-                self._manager, self._kernel = manager, client
                 self._client.km, self._client.kc = manager, client
                 return await self._cells()
         except CannotStart as problem:
-            end = End("failed", 1, str(problem))
-            self._teller.stamp(end)
-            return end
+            return self._stamped(End("failed", 1, str(problem)))
 
     async def _cells(self) -> End:
         await self._describe_language()
         if self._restarts and not self._plan.goes_on:
             self._client.tell("skiva: an earlier job saved nothing, so it begins with the first cell again")
-        variables = self._plan.variables
         for index in self._plan.cells:
-            if variables is not None and index >= self._plan.first:
-                if end := await self._load(variables):
-                    return end
-                variables = None
-            if (
-                end := await self._limit(index)
-                if self._signals.warned is not None
-                else await self._one(index)
-            ):
+            if self._signals.warned is not None:
+                return await self._limit(index)
+            if problem := await self._variables.load_before(index):
+                return self._stamped(End("failed", 1, problem))
+            if end := await self._one(index):
                 return end
-        end = End("completed", 0, "Completed.")
         self._note_progress(len(self._plan.code), "")
-        self._teller.stamp(end)
-        return end
+        return self._stamped(End("completed", 0, "Completed."))
 
     async def _describe_language(self) -> None:
+        kernel: Any = self._client.kc
         with suppress(Exception):
-            reply = await self._kernel.kernel_info(reply=True, timeout=10)
+            reply = await kernel.kernel_info(reply=True, timeout=10)
             self._plan.notebook.metadata["language_info"] = reply["content"]["language_info"]
-
-    async def _load(self, variables: Path) -> End | None:
-        try:
-            lost = await load_variables(
-                self._kernel, self._manager, variables, self._run.saved / "not_restored.json"
-            )
-        except KernelDoesNotAnswer as problem:
-            end = End("failed", 1, f"The variables could not be brought back: {problem}")
-            self._teller.stamp(end)
-            return end
-        if lost:
-            self._client.tell(f"skiva: variables that could not be brought back:\n{lost_in_words(lost)}")
-        return None
 
     async def _one(self, index: int) -> End | None:
         """Run one cell; an end, if that is one."""
@@ -218,7 +198,7 @@ class Execution:
             await self._running
         except CellExecutionError as error:
             if not self._interrupted:
-                return self._failed(error, index)
+                return self._stamped(self._teller.error(error, index))
         except (DeadKernelError, asyncio.CancelledError):
             if not self._gave_up:
                 return await self._died(index)
@@ -228,30 +208,26 @@ class Execution:
         if self._interrupted:
             return await self._limit(index)
         self._document.mark(index, "done", ended=now())
+        self._cell = None
+        if self._spec.resume and self._plan.cells[-1] != index:
+            await self._variables.save_sometimes(self._plan.after(index))
         return None
 
     def _earlier(self, index: int) -> list[Any]:
         """The outputs of the job that was stopped in this cell."""
         if not self._plan.goes_on or index != self._plan.first:
             return []
-        line = f"Skiva, {now()}: continued after the time limit (restart {self._restarts})"
+        line = f"Skiva, {now()}: {self._plan.goes_on} (restart {self._restarts})"
         return [*self._plan.notebook.cells[index].outputs, note(line, "continued")]
-
-    def _failed(self, error: CellExecutionError, index: int) -> End:
-        end = self._teller.error(error, index)
-        self._teller.stamp(end)
-        return end
 
     async def _died(self, index: int) -> End:
         for _ in range(20):  # the same hand may have ended both, and us a moment later
             if self._signals.told_to_end:
                 raise asyncio.CancelledError
             await asyncio.sleep(0.05)
-        status = await death_of(self._manager)
+        status = await death_of(self._km)
         how, words = death_in_words(status, out_of_memory=out_of_memory())
-        end = self._teller.death(how, words, index)
-        self._teller.stamp(end)
-        return end
+        return self._stamped(self._teller.death(how, words, index))
 
     async def _limit(self, index: int) -> End:
         """The time is over at this cell."""
@@ -263,24 +239,21 @@ class Execution:
         more = ""
         if self._goes_on and not self._gave_up:
             end, more = await self._put_aside(index, where)
-        self._teller.stamp(end, more)
-        return end
+        return self._stamped(end, more)
 
     async def _put_aside(self, index: int, where: str) -> tuple[End, str]:
         """Save what the next job needs; the end as it then is, and what was lost."""
         self._client.tell("skiva: the time limit is near; saving the variables")
-        saved = self._run.saved / "variables.pkl"
         try:
-            lost = await save_variables(self._kernel, self._manager, saved, index, self._left(_SAVE))
+            lost = await self._variables.save(index, self._left(_SAVE))
         except (KernelDoesNotAnswer, OSError) as problem:
             sentence = f"{_LIMIT} {where}; its variables could not be saved: {problem}."
             return End("time_limit", 1, sentence, index, "stopped"), ""
         self._document.drop_interruption(index)
-        words = f"variables that could not be kept:\n{lost_in_words(lost)}" if lost else ""
-        if words:
-            self._client.tell(f"skiva: {words}")
+        if lost:
+            self._client.tell(f"skiva: {lost}")
         sentence = f"Interrupted by the time limit {where}; it goes on there in another job."
-        return End("requeued", GO_ON, sentence, index, "stopped"), words
+        return End("requeued", GO_ON, sentence, index, "stopped"), lost
 
     def _note_progress(self, done: int, text: str) -> None:
         values = {

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from skiva.runs.notebook import keeper
 from skiva.runs.notebook.delivery import checked_output
 from skiva.runs.notebook.document import code_cells
-from skiva.runs.notebook.drafts import read_draft, remove_draft
+from skiva.runs.notebook.drafts import read_draft
 from skiva.runs.notebook.parameters import check
 from skiva.runs.notebook.plan import SKIP, NoNotebook, readable
 from skiva.runs.notebook.reads import names_read
@@ -147,6 +147,8 @@ def submit_rest(
     root = runs_dir(site=find_offer().runs)
     kept = read_draft(root, draft)
     notebook = _notebook(kept["content"])
+    # One command of a person's is one run, however often the kernel is told of it.
+    key = key or f"draft {draft}"
     options: dict[str, Any] = {"slice": slice, "hours": hours, "name": name, "restarts": restarts, "key": key}
     wanted = _wish(notebook, resume=resume, **options)
     _check_start(start_at, notebook)
@@ -154,22 +156,20 @@ def submit_rest(
     luggage = Luggage(
         kind="notebook",
         name=_title(path),
-        files={"input.ipynb": _text(notebook), "variables.pkl": _variables(notebook, start_at)},
+        files={"input.ipynb": _text(notebook), "variables.pkl": _variables(notebook, start_at, root)},
         source={"notebook": str(path), "cell_id": str(notebook.cells[start_at].get("id", ""))},
         start_at=start_at,
         sys_path=(),
     )
-    run = Run(send(luggage, wanted, env))
-    remove_draft(root, draft)
-    return run
+    return Run(send(luggage, wanted, env))
 
 
-def _variables(notebook: NotebookNode, start_at: int) -> bytes:
+def _variables(notebook: NotebookNode, start_at: int, root: Path) -> bytes:
     namespace = sys.modules["__main__"].__dict__
     rest = [notebook.cells[index] for index in code_cells(notebook) if index >= start_at]
     texts = [cell.source for cell in rest if SKIP not in cell.metadata.get("tags", ())]
     names = names_read(texts, keeper.names_of(namespace), _transform(namespace))
-    with tempfile.TemporaryDirectory(prefix="skiva-") as place:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as place:
         path = Path(place) / "variables.pkl"
         lost = keeper.keep(path, namespace, names, math.inf, {})["lost"]
         if lost:

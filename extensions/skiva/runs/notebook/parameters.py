@@ -10,8 +10,6 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-from skiva.runs.wish import BadWish
-
 __all__ = ["assigned", "check", "inject", "parameters_cell"]
 
 _TAG, _INJECTED = "parameters", "injected-parameters"
@@ -62,6 +60,8 @@ def check(parameters: object, notebook: NotebookNode) -> dict[str, Any]:
     Raises:
         BadWish: names the one that cannot be, and those that the notebook has.
     """
+    from skiva.runs.wish import BadWish
+
     if parameters is None:
         return {}
     if not isinstance(parameters, Mapping):
@@ -83,6 +83,8 @@ def check(parameters: object, notebook: NotebookNode) -> dict[str, Any]:
 
 
 def _must_be_known(parameters: Mapping[str, Any], notebook: NotebookNode) -> None:
+    from skiva.runs.wish import BadWish
+
     index = parameters_cell(notebook)
     if index is None:
         return

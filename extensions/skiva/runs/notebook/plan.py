@@ -33,7 +33,7 @@ class Plan:
         cells: indices of what to run, in order.
         first: the first of them but for those that only prepare.
         variables: what the kernel begins with; None for nothing.
-        goes_on: whether an earlier job of this run ended at the first cell.
+        goes_on: what is to be said of the first cell, at which an earlier job of this run ended.
         code: indices of all code cells, by which people count.
     """
 
@@ -41,8 +41,12 @@ class Plan:
     cells: tuple[int, ...]
     first: int
     variables: Path | None
-    goes_on: bool
+    goes_on: str
     code: tuple[int, ...]
+
+    def after(self, index: int) -> int:
+        """The cell that is run after this one."""
+        return self.cells[self.cells.index(index) + 1]
 
     def number(self, index: int) -> str:
         """Which cell it is, for people: `7/12`."""
@@ -84,8 +88,22 @@ def plan(run: RunDir, spec: Spec) -> Plan:
 
 def _further(notebook: NotebookNode, at: int, saved: Path) -> Plan:
     code = code_cells(notebook)
+    if at not in code:
+        raise NoNotebook("its out.ipynb was changed after the job that wrote it")
     again = [index for index in code if index < at and SETUP in _tags(notebook, index)]
-    return Plan(notebook, (*again, *(index for index in code if index >= at)), at, saved, True, tuple(code))
+    stopped = notebook.cells[at].metadata.get("skiva", {}).get("state") == "stopped"
+    words = "continued after the time limit" if stopped else "begun again after its job was lost"
+    for index in code:
+        if index > at:
+            _clear(notebook, index)
+    cells = (*again, *(index for index in code if index >= at))
+    return Plan(notebook, cells, at, saved, words, tuple(code))
+
+
+def _clear(notebook: NotebookNode, index: int) -> None:
+    cell = notebook.cells[index]
+    cell.outputs, cell.execution_count = [], None
+    cell.metadata.pop("execution", None)
 
 
 def _anew(
@@ -101,9 +119,8 @@ def _anew(
         cell = notebook.cells[index]
         cell.metadata.pop("skiva", None)
         if index in cells:
-            cell.outputs, cell.execution_count = [], None
-            cell.metadata.pop("execution", None)
-    return Plan(notebook, tuple(cells), start_at, variables, False, tuple(code))
+            _clear(notebook, index)
+    return Plan(notebook, tuple(cells), start_at, variables, "", tuple(code))
 
 
 def _tags(notebook: NotebookNode, index: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from skiva.runs.spec import Spec
 
 __all__ = ["main"]
 
+_ABSENT = ("isoduration", "rfc3986_validator", "rfc3987_syntax")
+
 
 def main(directory: Path, spec: Spec) -> int:
     """Run the notebook in a run's directory; the exit status, 75 for "saved, go on in another job"."""
@@ -20,6 +23,9 @@ def main(directory: Path, spec: Spec) -> int:
     run = RunDir(directory)
     for stale in (run.outcome, run.error, *run.path.glob(".out.ipynb.*")):
         stale.unlink(missing_ok=True)
+
+    # They would check formats that no notebook has, and take a second to import.
+    sys.modules.update(dict.fromkeys(_ABSENT))  # type: ignore[arg-type]
 
     from skiva.runs.files import write_json
     from skiva.runs.notebook.execution import Execution
