@@ -113,7 +113,8 @@ class FakeSlurm:
     - `lose`: sbatch queues the job but its answer is lost, scancel does nothing;
     - `lose_jobs`, `lose_nodes`: squeue or scontrol leaves these out;
     - `duplicate`: squeue prints each row twice, sbatch queues two jobs;
-    - `forget`: squeue knows no job any more.
+    - `forget`: squeue knows no job any more;
+    - `config`: what `scontrol show config` tells, by name.
     """
 
     directory: Path

@@ -99,6 +99,8 @@ def _scontrol(state: State, argv: list[str], fault: State) -> str:
             raise SystemExit("slurm_update error: Invalid job id specified")
         job["endtime"] = int(job["starttime"]) + 60 * int(wanted["timelimit"])
         return ""
+    if "config" in argv:
+        return "".join(f"{name} = {value}\n" for name, value in fault.get("config", {}).items())
     nodes = [node for node in state["nodes"].values() if node["name"] not in fault.get("lose_nodes", [])]
     return "".join(_node(state, node) + " \n" for node in nodes) or "No nodes in the system\n"
 
