@@ -4,12 +4,12 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from skiva.runs.files import read_json, read_lines, read_plain, write_json
 from skiva.runs.paths import RunDir
-from skiva.runs.queue import Reading
+from skiva.runs.queue import QueueJob, Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import Status, seen_end, status
 from skiva.runs.tasks import combined
@@ -59,21 +59,41 @@ def task_statuses(
     run: RunDir, spec: Spec, reading: Reading | None, now: float, ended: Mapping[int, Status] | None = None
 ) -> dict[int, Status]:
     """Each task of a map; those in `ended` are not looked at again."""
-    shared = {"submission": read_json(run.submission), "refused": read_json(run.refused)}
-    shared |= {"cancel": read_json(run.cancel), "seen": read_json(run.seen)}
-    known = dict(ended or {})
+    submission, refused, cancel = (read_json(one) for one in (run.submission, run.refused, run.cancel))
+    known, seen, begun = dict(ended or {}), read_json(run.seen), _begun(run)
+    own_jobs, together = _by_task(spec, reading, submission)
     found = {}
     for number in range(spec.tasks or 0):
         if number in known:
             found[number] = known[number]
             continue
         place = run.task(number)
-        own = asdict(_traces(place)) | {name: value for name, value in shared.items() if name != "seen"}
-        own["seen"] = read_json(place.seen) or shared["seen"]
-        traces = Traces(**own)
-        found[number] = status(spec, traces, reading, now, number)
-        _keep(place, spec, traces, found[number], reading, number)
+        own = _traces(place) if str(number) in begun else Traces()
+        traces = replace(own, submission=submission, refused=refused, cancel=cancel, seen=own.seen or seen)
+        told = None if reading is None else replace(reading, jobs=(*own_jobs.get(number, ()), *together))
+        found[number] = status(spec, traces, told, now, number)
+        _keep(place, spec, traces, found[number], told, number)
     return found
+
+
+def _begun(run: RunDir) -> set[str]:
+    """The tasks that have left anything behind."""
+    try:
+        return {entry.name for entry in (run.path / "tasks").iterdir()}
+    except OSError:
+        return set()
+
+
+def _by_task(
+    spec: Spec, reading: Reading | None, submission: Mapping[str, Any] | None
+) -> tuple[dict[int, list[QueueJob]], list[QueueJob]]:
+    """The queue's jobs for single tasks, and those for several: a thousand times a thousand are too many."""
+    single: dict[int, list[QueueJob]] = {}
+    several: list[QueueJob] = []
+    for job in reading.of_run(spec.id, known_job(Traces(submission=submission))) if reading else ():
+        one = job.tasks.isascii() and job.tasks.isdigit()
+        (single.setdefault(int(job.tasks), []) if one else several).append(job)
+    return single, several
 
 
 def _traces(run: RunDir) -> Traces:

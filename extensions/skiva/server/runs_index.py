@@ -18,6 +18,7 @@ from skiva.runs.status import Status
 from .runs_places import Stamp, made, opened, result_of, run_names, served_as, spec_of, stamp
 from .runs_reading import Readings
 from .runs_rows import Row, at, row, told_alike, unreadable
+from .runs_summary import read_summary, write_summary
 
 __all__ = ["Index"]
 
@@ -25,6 +26,8 @@ _LOOK_AGAIN = 20.0
 """Seconds after which a live run is looked at although nothing has changed: some states come with time."""
 _SHARE = 9.0
 """A look is followed by a pause so many times as long as it took: maps of a thousand tasks are work."""
+_PATIENCE = 0.6
+"""Seconds after which a page ends where it is, so that a slow disk does not keep a person waiting."""
 _AT_ONCE = 500
 """Runs that appeared, read in one call; the next call reads on."""
 _REMEMBERED = 10_000
@@ -167,6 +170,7 @@ class Index:
 
     def _page(self, before: str | None, limit: int) -> tuple[list[str], bool]:
         names: list[str] = []
+        began = time.monotonic()
         known = set(self._entries)
         if before is not None and before not in known:
             known = {name for name in known if name[:6] <= before[:6]}
@@ -175,6 +179,8 @@ class Index:
             if before is not None:
                 before = None if name == before else before
                 continue
+            if names and time.monotonic() - began > _PATIENCE:
+                return names, True
             entry = self._entries[name]
             if entry.row is None:
                 self._look(name, entry, news=False)
@@ -236,7 +242,7 @@ class Index:
         before = entry.stamp = stamp(place, entry.alive)
         entry.queue = self._readings.mark(name, _job(entry))
         spec = entry.spec = entry.spec or spec_of(name, place)
-        status, tasks = look_closely(place, spec, self._readings.of(name, _job(entry)), now, entry.ended)
+        status, tasks = self._looked(name, place, spec, entry, now)
         entry.ended = {number: one for number, one in tasks.items() if one.over}
         there = {number for number in tasks if number not in entry.ended and place.task(number).path.exists()}
         alive = tuple(sorted(there))
@@ -247,6 +253,18 @@ class Index:
             told["notebook"] = served_as(Path(told["notebook"]), self._served) or told["notebook"]
         entry.over = status.over
         return told
+
+    def _looked(
+        self, name: str, place: RunDir, spec: Spec, entry: _Entry, now: float
+    ) -> tuple[Status, dict[int, Status]]:
+        # Of a map that ended, a thousand files say what one can.
+        known = read_summary(place) if spec.tasks is not None and name not in self._readings.living else None
+        if known is not None:
+            return known, {}
+        found = look_closely(place, spec, self._readings.of(name, _job(entry)), now, entry.ended)
+        if spec.tasks is not None and found[0].over:
+            write_summary(place, found[0])
+        return found
 
     # -- telling ---------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _MOST_OUTPUTS = 200
 _INNER = frozenset(
     {"spec.json", "env.json", "call.pkl", "items.pkl", "input.ipynb", "variables.pkl", "submission.json"}
     | {"refused.json", "cancel.json", "log", "state.jsonl", "progress.json", "error.json", "outcome.json"}
-    | {"seen.json", "tasks"}
+    | {"seen.json", "tasks", "summary.json"}
 )
 """What a run's directory holds besides what came out of it."""
 

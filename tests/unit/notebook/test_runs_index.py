@@ -281,3 +281,21 @@ def test_tasks_that_ended_are_not_read_again(tmp_path: Path, clock: Clock) -> No
         told = index.answer(None, since=first["version"])
     assert told["runs"][0]["tasks"] == {"completed": 38, "failed": 1, "running": 1, "queued": 10}
     assert not any("/tasks/3/" in file for file in found)
+
+
+def test_a_map_that_ended_costs_no_more_than_another_run(tmp_path: Path, clock: Clock) -> None:
+    """The next server reads one file instead of one for each task; what was put back is looked at anew."""
+    run = run_id(1)
+    place = lay(tmp_path, run, end=None, kind="map", tasks=100, job_id=5)
+    for number in range(100):
+        (place / "tasks" / str(number)).mkdir(parents=True)
+        note(place / "tasks" / str(number), "started", node="n1")
+        note(place / "tasks" / str(number), "ended", how="failed" if number else "completed")
+    (first,) = Index(tmp_path, clock=clock).answer(None)["runs"]
+    assert (first["state"], first["tasks"]) == ("failed", {"completed": 1, "failed": 99})
+    with opens() as found:
+        (again,) = Index(tmp_path, clock=clock).answer(None)["runs"]
+    assert again == first
+    assert len(found) < 10
+    (place / "summary.json").write_text('{"state": "completed"}')
+    assert Index(tmp_path, clock=clock).answer(None)["runs"] == [first]
