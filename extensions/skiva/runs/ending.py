@@ -11,7 +11,7 @@ from skiva.runs.paths import RunDir
 
 __all__ = ["Ending", "ending", "out_of_memory"]
 
-_HOWS = frozenset({"completed", "failed", "cancelled", "time_limit", "out_of_memory", "killed"})
+_HOWS = ("completed", "failed", "cancelled", "time_limit", "out_of_memory", "killed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def ending(
 def _told(place: RunDir) -> Ending | None:
     outcome = read_json(place.outcome)
     if outcome and outcome.get("how") in _HOWS:
-        return Ending(str(outcome["how"]), str(outcome.get("sentence", ""))[:500])
+        how, words = str(outcome["how"]), str(outcome.get("sentence") or "").strip()
+        return Ending(how, words.splitlines()[0][:500] if words else f"It ended: {how.replace('_', ' ')}.")
     return None
 
 

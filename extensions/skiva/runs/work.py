@@ -43,6 +43,8 @@ def main(arguments: list[str]) -> int:
     if known := _must_not_run(run, place, spec, journal):
         journal.end(*known)
         return 0 if known[0] == "completed" else 1
+    for left in (place.error, place.outcome):  # by an earlier job of this run
+        left.unlink(missing_ok=True)
     journal.note(STARTS, **_facts(), proof=_proof(spec))
     child = os.fork()
     if child == 0:

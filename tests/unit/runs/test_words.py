@@ -1,0 +1,313 @@
+"""What people may ask for and what travels: odd wishes are refused in words, secrets stay."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skiva.runs.ending import ending
+from skiva.runs.environment import for_slurm, travelling
+from skiva.runs.ids import is_run_id, new_run_id
+from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
+from skiva.runs.queue import Queue, from_event
+from skiva.runs.travel import Stays, packed, packed_variables
+from skiva.runs.wish import BadWish, job_name, wish
+
+_SECRETS = (
+    "JUPYTERHUB_API_TOKEN",
+    "JUPYTERHUB_USER",
+    "JPY_API_TOKEN",
+    "HF_TOKEN",
+    "WANDB_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "DB_PASSWORD",
+    "PGPASSWORD",
+    "SSH_AUTH_SOCK",
+    "SSH_CONNECTION",
+    "SLURM_JOB_ID",
+    "SBATCH_ACCOUNT",
+    "SKIVA_RUN_DIR",
+    "SKIVA_RUN",
+    "RAY_TOKEN",
+    "DASK_TOKEN",
+    "TF_SECRET",
+    "TORCH_PRIVATE_KEY",
+    "CUDA_VISIBLE_DEVICES",
+)
+
+
+# -- what travels --------------------------------------------------------------------------
+
+
+@given(
+    st.dictionaries(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1), st.text(max_size=9)),
+    st.sampled_from(
+        ["JUPYTERHUB_", "JPY_", "SSH_", "SLURM_", "SBATCH_", "SQUEUE_", "SKIVA_", "MY_TOKEN_", "X_SECRET_"]
+    ),
+)
+def test_what_belongs_to_a_session_never_travels(environ: dict[str, str], prefix: str) -> None:
+    """Nothing with such a name goes along or to sbatch, whatever follows it."""
+    marked = {
+        f"{prefix}{name}": value for name, value in environ.items() if f"{prefix}{name}" != "SLURM_CONF"
+    }
+    assert not marked.keys() & travelling(environ | marked).keys()
+    assert not marked.keys() & for_slurm(environ | marked, None).keys()
+
+
+@pytest.mark.parametrize("name", _SECRETS)
+def test_a_secret_travels_only_when_it_is_named(name: str) -> None:
+    """By its name alone, or with a value; never to sbatch."""
+    environ = {name: "canary", "LANG": "C.UTF-8"}
+    assert "canary" not in travelling(environ).values()
+    assert travelling(environ, [name])[name] == "canary"
+    assert travelling({}, {name: "canary"})[name] == "canary"
+    assert travelling(environ, name)[name] == "canary"
+    assert "canary" not in for_slurm(environ, "/etc/slurm.conf").values()
+
+
+@pytest.mark.parametrize(
+    "wanted", [["NOT_SET"], {"": "x"}, {"A=B": "x"}, {"A": "\0"}, {"A\0": ""}, {"A": "\ud800"}]
+)
+def test_what_cannot_be_a_variable_is_refused(wanted: Any) -> None:
+    """A job never begins with less than its owner named."""
+    with pytest.raises(ValueError, match=r"^env: "):
+        travelling({}, wanted)
+
+
+class _Refuses:
+    def __reduce__(self) -> Any:
+        raise RuntimeError("first line\nsecond line")
+
+
+def _many_things() -> dict[str, Any]:
+    generator = (number for number in range(3))
+    next(generator)
+    with Path("/dev/null").open() as file:
+        return {"lock": threading.Lock(), "generator": generator, "file": file, "odd": _Refuses()}
+
+
+@pytest.mark.parametrize("name", ["lock", "generator", "file", "odd"])
+def test_what_cannot_travel_is_named_in_one_sentence(name: str) -> None:
+    """A person reads which of their variables stays, and why."""
+    with pytest.raises(Stays) as told:
+        packed(name, _many_things()[name])
+    assert str(told.value).startswith(f"{name} cannot travel to the job: ")
+    assert "\n" not in str(told.value)
+
+
+def test_variables_that_can_travel_do_although_others_cannot() -> None:
+    """Each is told apart."""
+    found, sentences = packed_variables(["x", "lock"], {"x": 1, "lock": threading.Lock()})
+    assert (list(found), len(sentences)) == (["x"], 1)
+
+
+# -- wishes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hours", float("nan")),
+        ("hours", float("inf")),
+        ("hours", True),
+        ("hours", 0),
+        ("hours", -1),
+        ("hours", 10**400),
+        ("hours", "\uff14"),
+        ("hours", "four"),
+        ("hours", [1]),
+        ("restarts", "3"),
+        ("restarts", True),
+        ("restarts", -1),
+        ("restarts", 10**9),
+        ("restarts", 1.0),
+        ("at_once", 0),
+        ("at_once", False),
+        ("at_once", "\uff14"),
+        ("name", "line\nbreak"),
+        ("name", "esc\x1b[31m"),
+        ("name", "two\u2028lines"),
+        ("name", "a" * 61),
+        ("name", 7),
+        ("name", b"bytes"),
+        ("slice", 7),
+        ("slice", "a" * 61),
+        ("resume", 1),
+        ("key", "a" * 201),
+        ("key", 7),
+        ("nonsense", 1),
+    ],
+)
+def test_an_odd_wish_is_refused_with_its_field(field: str, value: Any) -> None:
+    """One sentence, that begins with the field."""
+    with pytest.raises(BadWish) as told:
+        wish(**{field: value})
+    assert str(told.value).startswith(f"{field}: ")
+    assert "\n" not in str(told.value)
+
+
+@given(st.text(max_size=80))
+def test_any_name_becomes_one_that_queues_can_show(name: str) -> None:
+    """Letters that tables and shells leave alone, never empty, never an option."""
+    shown = job_name(name)
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert shown[0].isalnum()
+    assert len(shown) <= 60
+    assert not set(shown) & set(" \"'$;&|%\\/`")
+
+
+@given(
+    st.sampled_from(["slice", "hours", "name", "restarts", "at_once", "resume", "key"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()),
+)
+def test_any_value_is_a_wish_or_refused(field: str, value: Any) -> None:
+    """Nothing else comes out, whatever goes in."""
+    with suppress(BadWish):
+        wanted = wish(**{field: value})
+        assert getattr(wanted, field) == getattr(wish(), field) or value is not None
+
+
+# -- names and places ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-1", "1", "1_[0-9999]", "1;cluster", "../x", "261122-aaaaaaaa/..", "261122-AAAAAAAA"),
+        *("261122-aaaaaaaa\n", " 261122-aaaaaaaa", "261122-aaaaaaa\u0661", "\uff1261122-aaaaaaaa", "."),
+        "261122-aaaaaaaa\0",
+    ],
+)
+def test_only_the_id_of_a_run_becomes_a_path(text: str) -> None:
+    """Numbers of jobs, lists of tasks, ways up and look-alikes name no run."""
+    assert not is_run_id(text)
+    with pytest.raises(ValueError, match="is no run's id"):
+        RunDir.of(Path("/runs"), text)
+
+
+@given(st.floats(0, 4e9))
+def test_every_new_id_is_one(now: float) -> None:
+    """And sorts by its day."""
+    assert is_run_id(new_run_id(now))
+    assert new_run_id(now)[:6] == time.strftime("%y%m%d", time.gmtime(now))
+
+
+def test_runs_are_kept_only_where_nobody_else_can_put_one(tmp_path: Path) -> None:
+    """A result is unpickled, so a directory that others can write to is refused, with the cure."""
+    assert own_place(tmp_path / "a" / "runs").stat().st_mode & 0o777 == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for mode in (0o777, 0o770, 0o702, 0o1777):
+        shared.chmod(mode)
+        with pytest.raises(NotYours, match=f"chmod go-w {shared}"):
+            own_place(shared)
+    shared.chmod(0o755)
+    (tmp_path / "link").symlink_to(shared)
+    assert own_place(tmp_path / "link") == tmp_path / "link"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another account")
+def test_runs_are_not_kept_in_a_directory_of_somebody_else(tmp_path: Path) -> None:
+    """Its owner could put anything there."""
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(NotYours, match="somebody else"):
+        own_place(tmp_path)
+
+
+def test_a_site_and_a_person_say_where_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person's word goes before the site's, and both may be below the home."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert runs_dir({"USER": "ann"}) == Path("/home/ann/skiva-runs")
+    assert runs_dir({"USER": "ann"}, "/scratch/{user}/runs") == Path("/scratch/ann/runs")
+    assert runs_dir({"SKIVA_RUNS": "here"}, "/scratch/runs") == Path("/home/ann/here")
+
+
+# -- ends ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "told", [None, {}, {"how": "great"}, {"how": []}, {"how": "failed", "sentence": None}]
+)
+@pytest.mark.parametrize("error", [None, {}, {"type": "KeyError", "message": "\n\n"}, {"message": None}])
+@pytest.mark.parametrize("status", [0, 1, 75, -9, -64, -999])
+def test_every_death_has_words(tmp_path: Path, told: Any, error: Any, status: int) -> None:
+    """Whatever the part that ran user code left behind: how it ended, and one line about it."""
+    place = RunDir(tmp_path)
+    for path, values in ((place.outcome, told), (place.error, error)):
+        if values is not None:
+            path.write_text(json.dumps(values))
+    for facts in range(16):
+        found = ending(
+            status,
+            place,
+            cancelled=bool(facts & 1),
+            told_to_end=bool(facts & 2),
+            warned=bool(facts & 4),
+            may_go_on=bool(facts & 8),
+        )
+        assert found.sentence
+        assert "\n" not in found.sentence
+        assert found.how == "completed" or status != 0 or told is not None
+
+
+def test_a_death_by_signal_is_named(tmp_path: Path) -> None:
+    """A segmentation fault is told as one."""
+    facts = {"cancelled": False, "told_to_end": False, "warned": False, "may_go_on": False}
+    found = ending(-signal.SIGSEGV, RunDir(tmp_path), **facts)
+    assert (found.how, "SIGSEGV" in found.sentence) == ("killed", True)
+
+
+# -- the queue's file ----------------------------------------------------------------------
+
+_odd: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda some: st.lists(some, max_size=2) | st.dictionaries(st.text(max_size=5), some, max_size=2),
+    max_leaves=4,
+)
+_FIELDS = (
+    "job_id",
+    "slurm_state",
+    "run",
+    "array",
+    "reason",
+    "action",
+    "expected",
+    "starts",
+    "ends",
+    "restarts",
+)
+_job = st.fixed_dictionaries({"job_id": st.integers() | _odd}, optional=dict.fromkeys(_FIELDS[1:], _odd))
+
+
+@settings(max_examples=60)
+@given(_odd, st.lists(_job | _odd, max_size=3) | _odd, _odd)
+def test_any_event_of_the_queue_is_read_or_left_out(taken: Any, jobs: Any, trouble: Any) -> None:
+    """What the server's file holds never stops anything."""
+    found = from_event({"taken": taken, "jobs": jobs, "trouble": trouble})
+    for job in found.jobs if found else ():
+        assert job.life
+        assert job.ends is None or job.ends < 1e12
+
+
+@pytest.mark.parametrize(
+    "at", [None, "soon", float("nan"), True, [], 0, lambda: time.time() - 50, lambda: time.time() + 50]
+)
+def test_a_file_of_the_queue_without_a_recent_time_is_not_believed(
+    tmp_path: Path, at: float | str | Callable[[], float]
+) -> None:
+    """Too old, from the future, or of no time at all."""
+    told: dict[str, Any] = {"at": at() if callable(at) else at, "taken": 1.0, "jobs": []}
+    (tmp_path / "queue.json").write_text(json.dumps(told))
+    assert Queue({"SKIVA_RUN_DIR": str(tmp_path)}).told() is None
+    (tmp_path / "queue.json").write_text(json.dumps({**told, "at": time.time()}))
+    assert Queue({"SKIVA_RUN_DIR": str(tmp_path)}).told() is not None
