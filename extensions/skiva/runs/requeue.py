@@ -1,7 +1,6 @@
 """A job puts itself back into the queue."""
 
 import os
-import subprocess
 import time
 
 from skiva.runs.spec import Spec
@@ -15,6 +14,8 @@ _TRIES, _TIMEOUT = 3, 20.0
 
 def requeue(spec: Spec) -> str:
     """Ask Slurm to start this job again under the same number; empty, or one sentence on what kept it."""
+    import subprocess
+
     job = os.environ.get("SLURM_JOB_ID", "")
     if spec.tasks is not None:
         job = f"{os.environ.get('SLURM_ARRAY_JOB_ID', job)}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"

@@ -19,8 +19,12 @@ from skiva.runs.status import Status
 
 __all__ = ["NotDone", "Run", "RunFailed"]
 
-_SHORTEST, _LONGEST = 0.05, 1.0
+_SHORTEST, _LONGEST = 0.02, 1.0
 """Seconds between two looks at the files of a run that is waited for."""
+_SHARE = 0.05
+"""Of the time that it was waited for already, the pause until the next look."""
+_WORK = 4.0
+"""How many times longer a pause is than a look: a map of thousands is work."""
 _LOG_CHUNK = 256 * 1024
 _queue = Queue()
 
@@ -107,13 +111,12 @@ class Run:
         Raises:
             NotDone: it is not after `timeout` seconds; it goes on.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        pause = _SHORTEST
+        begun = looked = time.monotonic()
         while not (now := self.status).over:
-            if end is not None and time.monotonic() >= end:
+            if timeout is not None and time.monotonic() - begun >= timeout:
                 raise NotDone(f"{self._title} is not over after {timeout:g} seconds: {now.sentence}")
-            time.sleep(pause)
-            pause = min(_LONGEST, pause * 1.1)
+            time.sleep(_pause(begun, looked))
+            looked = time.monotonic()
         return now
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -121,10 +124,10 @@ class Run:
         return self._result_later().__await__()
 
     async def _result_later(self) -> Any:
-        pause = _SHORTEST
+        begun = looked = time.monotonic()
         while not (await asyncio.to_thread(lambda: self.status)).over:
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST, pause * 1.1)
+            await asyncio.sleep(_pause(begun, looked))
+            looked = time.monotonic()
         return self.result()
 
     def result(self, timeout: float | None = None) -> Any:
@@ -261,6 +264,12 @@ class Run:
         from skiva.runs.display import bundle
 
         return bundle(self)
+
+
+def _pause(begun: float, looked: float) -> float:
+    """Seconds until the next look at what is waited for since `begun`; the last look began at `looked`."""
+    now = time.monotonic()
+    return max(_SHORTEST, min(_LONGEST, (now - begun) * _SHARE), (now - looked) * _WORK)
 
 
 def _ended_words(status: Status) -> str:

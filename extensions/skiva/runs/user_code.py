@@ -1,6 +1,5 @@
 """The part of a job that runs the user's code, in a child of its own."""
 
-import asyncio
 import inspect
 import pickle
 import sys
@@ -42,7 +41,11 @@ def _call(run: RunDir, task: int | None) -> Any:
     if task is not None:
         arguments = (pickle.loads(pickle.loads(run.items.read_bytes())[task]), *arguments)  # noqa: S301
     value = function(*arguments, **named)
-    return asyncio.run(value) if inspect.iscoroutine(value) else value
+    if inspect.iscoroutine(value):
+        import asyncio
+
+        return asyncio.run(value)
+    return value
 
 
 def _guarded(

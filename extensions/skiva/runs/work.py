@@ -126,7 +126,13 @@ def _child(run: RunDir, place: RunDir, spec: Spec, task: int | None) -> int:
 
     from skiva.runs.user_code import run_user_code
 
-    return run_user_code(run, place, spec, task)
+    status = run_user_code(run, place, spec, task)
+    if spec.kind == "notebook":
+        # Nothing of the user's ran in this process, and its libraries take long to say goodbye.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 class Watch:
@@ -144,6 +150,8 @@ class Watch:
 
     def until_end(self) -> int:
         """The job's exit status."""
+        import skiva.runs.ending  # noqa: F401 - while there is nothing else to do
+
         while True:
             found = signal.sigtimedwait(_WATCHED, self._patience())
             if found is not None and found.si_signo == signal.SIGUSR1:
