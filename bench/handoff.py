@@ -25,8 +25,8 @@ _METHOD = (
     "One ordinary account; the same slice, Python and packages on both sides; one warm interpreter that has "
     "both imported; sides alternating, one turn of each beforehand not counted. submitit looks for its "
     "result every second, as it does by default; papermill's end is looked for every 20 ms. `file` is the "
-    "moment at which the result is on disk, whoever looks. submitit pauses 0.2 s between two submissions by default. "
-    "The map's submissions are slurmctld's count; its "
+    "moment at which the result is on disk, whoever looks. In a loop submitit pauses 0.2 s between two "
+    "submissions, as it does by default. The map's submissions are slurmctld's count; its "
     f"partition starts nothing meanwhile. Listing: {handoff_listing.MANY} runs that have ended."
 )
 _WORDS = {

@@ -52,14 +52,20 @@ class Driver:
         self._folder = folder
         self._options = options
         self._asked = {"slice": options["slice"], "hours": options["minutes"] / 60}
-        self._executor = submitit.SlurmExecutor(folder / "submitit")
-        self._executor.update_parameters(
+        self._executor, self._hurried = self._submitit(), self._submitit()
+        self._hurried._throttling = 0.0  # noqa: SLF001 - its pauses have no public name
+
+    def _submitit(self) -> submitit.SlurmExecutor:
+        options = self._options
+        executor = submitit.SlurmExecutor(self._folder / "submitit")
+        executor.update_parameters(
             partition=options["partition"],
             cpus_per_task=options["cores"],
             mem=f"{options['memory_mb']}M",
             time=options["minutes"],
             **({"gres": options["gres"]} if options.get("gres") else {}),
         )
+        return executor
 
     def result(self, side: str) -> dict[str, float]:
         """Submit a function and wait for what it returns."""
@@ -127,13 +133,9 @@ class Driver:
         elif side == "submitit, map_array":
             self._executor.map_array(number, items)
         else:
-            pause = self._executor._throttling
-            self._executor._throttling = 0.0 if "without" in side else pause
-            try:
-                for item in items:
-                    self._executor.submit(number, item)
-            finally:
-                self._executor._throttling = pause
+            executor = self._hurried if "without" in side else self._executor
+            for item in items:
+                executor.submit(number, item)
         return {"submit": time.monotonic() - begun}
 
     def speak(self, _: str) -> dict[str, Any]:
