@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .runs_queue import QueueFacts
+from .runs_threads import in_thread
 
 if TYPE_CHECKING:
     from .runs_index import Index
@@ -18,6 +19,8 @@ __all__ = ["Problem", "RunsService"]
 _Answer = TypeVar("_Answer")
 _ASK_EVERY = 5.0
 """Seconds between two questions to Slurm where no hub tells."""
+_AT_ONCE = 4
+"""Submissions and the like that go on at the same time; others wait for their turn."""
 _PATIENCE = 40.0
 """Seconds for which an answer may be waited for."""
 
@@ -38,9 +41,9 @@ class RunsService:
         self.served = served
         self._root = root
         self._index: Index | None = None
-        # One for the index, so that it needs no lock; others for what may wait long.
-        self._one = ThreadPoolExecutor(1, "skiva-runs")
-        self._some = ThreadPoolExecutor(4, "skiva-slurm")
+        self._turn = asyncio.Lock()
+        self._alone = threading.Lock()
+        self._few = asyncio.Semaphore(_AT_ONCE)
         self._asking: asyncio.Future[Any] | None = None
         self._asked = 0.0
         self._told: Any = None
@@ -57,9 +60,15 @@ class RunsService:
     async def look(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         """Do something with the index and what is known of the queue; never waits for Slurm."""
         self._ask_if_nobody_tells()
-        return await asyncio.get_running_loop().run_in_executor(self._one, self._with_index, work)
+        async with self._turn:
+            return await in_thread(lambda: self._with_index(work))
 
     def _with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
+        # One whose turn was given up may still be at work.
+        with self._alone:
+            return self._done_with_index(work)
+
+    def _done_with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         if self._index is None:
             from .runs_index import Index
 
@@ -78,11 +87,11 @@ class RunsService:
         Raises:
             Problem: it has not come to an end while somebody waits for the answer; it goes on.
         """
-        doing = asyncio.get_running_loop().run_in_executor(self._some, lambda: work(self.root))
         try:
-            return await asyncio.wait_for(asyncio.shield(doing), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE), self._few:
+                doing = in_thread(lambda: work(self.root))
+                return await asyncio.shield(doing)
         except TimeoutError:
-            doing.add_done_callback(_forgotten)
             raise Problem(
                 503, "Slurm has not answered yet. The list of runs will tell what came of it."
             ) from None
@@ -93,20 +102,13 @@ class RunsService:
         if self.queue.followed or busy or (self._asked and now - self._asked < _ASK_EVERY):
             return
         self._asked = now
-        loop = asyncio.get_running_loop()
-        self._asking = loop.run_in_executor(self._some, self._ask)
+        self._asking = in_thread(self._ask)
 
     def _ask(self) -> None:
         try:
             self._told = self.queue.ask()
         except Exception as problem:  # noqa: BLE001 - what is known stays; the next question may be answered
             self._told = _with_trouble(self._told, str(problem))
-
-
-def _forgotten(done: asyncio.Future[Any]) -> None:
-    # Nobody waits for it any more; what went wrong is in the run's directory.
-    if not done.cancelled():
-        done.exception()
 
 
 def _with_trouble(reading: Any, sentence: str) -> Any:
