@@ -35,6 +35,13 @@ class Definition(BaseModel):
     since: float
     """Since when the schedule holds; nothing that was due before is made up for."""
 
+    def job_card(self, parameters: dict[str, str] | None = None) -> Card:
+        """What is said of a job by this definition, which may have other parameters."""
+        changes: dict[str, object] = {"job_definition_id": self.id}
+        if parameters is not None:
+            changes["parameters"] = parameters
+        return self.card.changed(changes)
+
 
 class Definitions:
     """The definitions below one directory. Several servers may use it at the same time."""

@@ -28,7 +28,7 @@ from traitlets import Float, Instance, List, Type
 
 from skiva.runs.listing import here
 from skiva.runs.offer import NoOffer
-from skiva.runs.paths import RunDir
+from skiva.runs.paths import NotYours, RunDir, own_place
 from skiva.runs.run import Run
 from skiva.runs.submit import NotSubmitted
 from skiva.runs.wish import BadWish
@@ -45,12 +45,14 @@ from skiva.scheduler.results import NotMade, make_html
 from skiva.scheduler.schedule import BadSchedule
 from skiva.scheduler.sending import send_job, staged_from
 from skiva.scheduler.timer import Timer
+from skiva.scheduler.unsent import note_unsent
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
 __all__ = ["SlurmScheduler"]
 
 _Answer = TypeVar("_Answer")
-_TOLD = (BadSchedule, BadWish, LookupError, NoOffer, NotMade, NotSubmitted, Refused, SlurmUnanswered)
+_SENDING = (BadSchedule, BadWish, NoOffer, NotSubmitted, NotYours)
+_TOLD = (*_SENDING, LookupError, NotMade, Refused, SlurmUnanswered)
 """What goes wrong in ways that a sentence tells."""
 _LONGEST_TOKEN = 150
 
@@ -101,8 +103,8 @@ class SlurmScheduler(BaseScheduler):
 
     @property
     def place(self) -> Path:
-        """Where definitions are, beside the runs."""
-        return here() / ".scheduler"
+        """Where definitions are, beside the runs. Raises NotYours or OSError."""
+        return own_place(here()) / ".scheduler"
 
     @property
     def definitions(self) -> Definitions:
@@ -212,10 +214,13 @@ class SlurmScheduler(BaseScheduler):
         self, definition: Definition, *, key: str = "", parameters: dict[str, str] | None = None
     ) -> Run:
         """The same, in a thread. Raises what `send_job` does."""
-        changes: dict[str, Any] = {"job_definition_id": definition.id}
-        if parameters is not None:
-            changes["parameters"] = parameters
-        return send_job(definition.card.changed(changes), self.definitions.staged(definition), key)
+        card = definition.job_card(parameters)
+        return send_job(card, self.definitions.staged(definition), key)
+
+    def note_unsent(self, definition: Definition, key: str, sentence: str) -> None:
+        """Show that a defined notebook could not be sent when it was due. Raises OSError."""
+        staged = self.definitions.staged(definition)
+        note_unsent(here(), definition.job_card(), staged, key, sentence)
 
     # -- what jupyter-scheduler's own parts ask for ----------------------------------------
 

@@ -22,7 +22,7 @@ from skiva.scheduler.describe import FORMATS
 from skiva.scheduler.folders import checked_folder
 from skiva.scheduler.parameters import typed
 
-__all__ = ["Staged", "check_card", "send_job", "staged_from"]
+__all__ = ["Staged", "check_card", "send_job", "staged_from", "title"]
 
 _RESTARTS = 10
 """How often a notebook that goes on by itself may do so, where nothing is said."""
@@ -103,13 +103,13 @@ def send_job(card: Card, staged: Staged, key: str = "") -> Run:
     options: dict[str, Any] = {"hours": hours, **(card.runtime_environment_parameters or {})}
     if options.get("resume") is True:
         options.setdefault("restarts", _RESTARTS)
-    wanted = wish(slice=slice_id, name=_title(card.name), key=key, **options)
+    wanted = wish(slice=slice_id, name=title(card.name), key=key, **options)
     folder = None
     if staged.folder is not None:
         folder = checked_folder(staged.folder, runs_dir(site=find_offer().runs))
     luggage = Luggage(
         kind="notebook",
-        name=_title(card.name),
+        name=title(card.name),
         files={"input.ipynb": staged.content, CARD: json.dumps(card.model_dump()).encode()},
         folder=folder,
         parameters=check(given, notebook),
@@ -120,5 +120,6 @@ def send_job(card: Card, staged: Staged, key: str = "") -> Run:
     return Run(send(luggage, wanted))
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
+    """A run's name from a form's."""
     return re.sub(r"[^\x20-\x7e\xa1-\u2027\u202a-\U0010ffff]+", " ", name).strip()[:60] or "notebook"

@@ -11,6 +11,7 @@ from jupyter_scheduler.task_runner import BaseTaskRunner
 from traitlets import Integer
 
 from skiva.runs.offer import NoOffer, find_offer
+from skiva.runs.paths import NotYours
 from skiva.runs.submit import NotSubmitted
 from skiva.runs.wish import BadWish
 from skiva.scheduler.definitions import Definition, Definitions
@@ -40,8 +41,8 @@ class Timer(BaseTaskRunner):
         while True:
             try:
                 await asyncio.to_thread(self.tick, time.time())
-            except NoOffer:
-                pass  # nothing can be sent from here yet
+            except (NoOffer, NotYours):
+                pass  # nothing can be sent from here; forms say so
             except Exception:  # the next look may do better
                 self.log.exception("Skiva: the schedules could not be looked at")
             await asyncio.sleep(self.poll_interval)
@@ -59,10 +60,13 @@ class Timer(BaseTaskRunner):
                 self._fire(store, definition, due)
 
     def _fire(self, store: Definitions, definition: Definition, due: int) -> None:
+        key = f"schedule:{definition.id}:{due}"
         try:
-            run = self._scheduler.send_defined(definition, key=f"schedule:{definition.id}:{due}")
-            self.log.info("Skiva: run %s was due by the schedule of %s", run.id, definition.card.name)
-        except (BadWish, NotSubmitted) as problem:
+            run = self._scheduler.send_defined(definition, key=key)
+            self.log.info("Skiva: run %s was due by the schedule of %r", run.id, definition.card.name)
+        except BadWish as problem:
+            self._scheduler.note_unsent(definition, key, str(problem))
+        except NotSubmitted as problem:  # its run tells it too
             self.log.warning("Skiva: what was due by %r was not sent: %s", definition.card.name, problem)
         # Only now: a server that dies in between leaves it to the next, which finds the run by its key.
         store.note_fired(definition.id, due)

@@ -17,9 +17,11 @@ from skiva.scheduler.card import Card
 from skiva.scheduler.definitions import Definition, Definitions
 from skiva.scheduler.described import described, updated
 from skiva.scheduler.folders import checked_folder
+from skiva.scheduler.jobs import Jobs
 from skiva.scheduler.leader import Leader
 from skiva.scheduler.sending import Staged
 from skiva.scheduler.timer import Timer
+from skiva.scheduler.unsent import note_unsent
 
 _ID = "01234567-89ab-cdef-0123-456789abcdef"
 _NOW = 1_795_348_830.0  # 30 seconds after a full minute
@@ -146,6 +148,9 @@ class _Sent:
         self.keys.append(key)
         return SimpleNamespace(id="261122-aaaaaaaa")
 
+    def note_unsent(self, definition: Definition, key: str, sentence: str) -> None:
+        note_unsent(self.place, definition.job_card(), self.definitions.staged(definition), key, sentence)
+
 
 @pytest.fixture
 def sent(store: Definitions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Sent:
@@ -207,13 +212,16 @@ def test_what_is_due(sent: _Sent, facts: dict[str, Any], due: bool) -> None:
 
 
 def test_what_cannot_be_sent_is_not_tried_for_ever(sent: _Sent) -> None:
-    """A refusal is over with that time; the next time is tried again."""
+    """A refusal is shown as a job that failed, and is over with that time; the next time is tried again."""
     sent.refuse = True
     timer = Timer(sent)
     timer.tick(_NOW)
     sent.refuse = False
     timer.tick(_NOW + 10)
     assert sent.keys == []
+    (job,) = Jobs(sent.place, sent.place).all()
+    assert (job.status.value, job.status_message) == ("FAILED", "slice: it is gone")
+    assert (job.name, job.job_definition_id) == ("Nightly", _ID)
     timer.tick(_NOW + 60)
     assert len(sent.keys) == 1
 
