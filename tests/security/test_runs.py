@@ -79,9 +79,10 @@ def test_nothing_of_a_run_can_be_read_on_the_disk(
 ) -> None:
     """Neither the list of runs nor a file of one, which may hold data and secrets that were named."""
     root = _home(victim.user) / "skiva-runs"
-    assert stat.S_IMODE(root.stat().st_mode) == 0o700
-    for place in (root / run["id"]).rglob("*"):
-        assert not place.stat().st_mode & 0o077, place
+    for place in (root, root / run["id"]):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    for place in (root / run["id"]).glob("*.*"):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600, place
     for path in (root, root / run["id"], root / run["id"] / "log", root / run["id"] / "env.json"):
         assert cluster.run_as(intruder.user, ["cat" if path.is_file() else "ls", str(path)]).returncode != 0
 

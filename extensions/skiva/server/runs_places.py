@@ -38,6 +38,9 @@ def opened(root: Path, run: str) -> Iterator[RunDir]:
     if not is_run_id(run):
         raise LookupError(f"{run[:40]!r} is no run's id, such as 261122-k3f9ta2x.")
     try:
+        # Of what is somebody else's it is not even told that it cannot be read.
+        if (root / run).lstat().st_uid != os.geteuid():
+            raise LookupError(f"There is no run {run} of yours.")
         held = os.open(root / run, _DIRECTORY)
     except (FileNotFoundError, NotADirectoryError) as gone:
         raise LookupError(f"There is no run {run}.") from gone
