@@ -47,19 +47,23 @@ def follow(run: Run, handle: Any, shell: Any, baseline: Baseline, *, at_once: bo
 async def _until_end(run: Run, handle: Any, shell: Any, baseline: Baseline) -> None:
     shown, pause, waited = run.status.state, _SHORTEST, 0.0
     queue = Queue()
-    while True:
-        status = await asyncio.to_thread(_look, run, queue, ask=waited >= _ASK_EVERY)
+    while await asyncio.to_thread(run.directory.exists):  # a run can be removed
+        try:
+            status = await asyncio.to_thread(_look, run, queue, ask=waited >= _ASK_EVERY)
+        except OSError:  # the disk is away for a while
+            await asyncio.sleep(_LONGEST)
+            continue
         waited = 0.0 if waited >= _ASK_EVERY else waited + pause
         if status.state != shown and handle is not None:
             shown = status.state
             with suppress(Exception):  # the text is a help, no more
                 handle.update(run)
         if status.over:
-            _following.pop(run.id, None)
             _bring(run, shell, baseline)
-            return
+            break
         await asyncio.sleep(pause)
         pause = min(_LONGEST, pause * 1.05)
+    _following.pop(run.id, None)
 
 
 def _look(run: Run, queue: Queue, *, ask: bool) -> Status:
