@@ -175,6 +175,7 @@ def test_every_other_end_is_told_as_it_was(person: Person) -> None:
     kernel = person.submit(waiting, "hours=0.1, name='kernel'")
     runner = person.submit(waiting, "hours=0.1, name='runner'")
     cancelled = person.submit(waiting, "hours=0.1, name='cancelled'")
+    hungry = person.submit(notebook_of("print('begun')", "x = b'x' * 3_000_000_000"), "hours=0.1")
     for run in (kernel, runner, cancelled):
         _wait_for_output(run, "tick 2", 1)
     pid = int(text_of(_out(kernel).cells[0]).split()[1])
@@ -191,6 +192,9 @@ def test_every_other_end_is_told_as_it_was(person: Person) -> None:
     }
     assert _states(kernel) == ["done", "kernel died", "not run"]
     assert "tick 2" in text_of(_out(kernel).cells[1])
+
+    assert person.end_of(hungry)["state"] == "out_of_memory"
+    assert _states(hungry) == ["done", "kernel died"]
 
     assert person.end_of(runner)["state"] == "killed"
     assert "tick 2" in text_of(_out(runner).cells[1])

@@ -1,17 +1,20 @@
 """What code that runs in a job may know of its run."""
 
+import os
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from skiva.runs.files import read_lines, write_json
+from skiva.runs.files import read_json, read_lines, write_json
 from skiva.runs.journal import STARTS
 from skiva.runs.paths import RunDir
 from skiva.runs.spec import Spec
 
-__all__ = ["ThisRun", "enter", "progress", "this_run"]
+__all__ = ["PLACE", "ThisRun", "enter", "progress", "this_run"]
 
+PLACE = "SKIVA_RUN_PLACE"
+"""The variable that tells a notebook's kernel in which directory its run is."""
 _EVERY = 0.5
 """Seconds between two notes of progress; those in between are not written down."""
 
@@ -38,7 +41,22 @@ _noted = 0.0
 
 def this_run() -> ThisRun | None:
     """The run that this code runs in; None outside a job."""
+    if _current is None and (place := os.environ.get(PLACE)):
+        return _around(RunDir(Path(place)))
     return _current
+
+
+def _around(run: RunDir) -> ThisRun | None:
+    """The run of a notebook whose kernel this is: another program than the one that was told."""
+    values = read_json(run.spec)
+    return (
+        None if values is None else ThisRun(run.id, str(values.get("name", "")), _begun(run), None, run.path)
+    )
+
+
+def _begun(place: RunDir) -> int:
+    starts = sum(1 for event in read_lines(place.journal) if event.get("event") == STARTS)
+    return max(0, starts - 1)
 
 
 def progress(done: float, total: float | None = None, text: str = "") -> None:
@@ -61,8 +79,7 @@ def _place(current: ThisRun) -> RunDir:
 def enter(run: RunDir, place: RunDir, spec: Spec, task: int | None) -> None:
     """Make this process know which run it is in, and listen to Slurm's warning."""
     global _current  # noqa: PLW0603
-    starts = sum(1 for event in read_lines(place.journal) if event.get("event") == STARTS)
-    _current = ThisRun(run.id, spec.name, max(0, starts - 1), task, run.path)
+    _current = ThisRun(run.id, spec.name, _begun(place), task, run.path)
     signal.signal(signal.SIGUSR1, _warn)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 import tempfile
 import textwrap
 import time
@@ -206,14 +207,12 @@ def test_a_run_goes_on_at_its_unfinished_cell(make: Make) -> None:
 
 
 def test_what_was_saved_outlives_a_lost_job_and_an_early_warning(make: Make) -> None:
-    """A job that is warned before it has read the variables keeps them, and one that is lost loses no more."""
-    loop = (
-        "while len(seen) < 40:\n    seen.append(len(seen))\n    print('did', seen[-1])\n    time.sleep(0.1)"
-    )
+    """A job that is warned before it has read the variables keeps them; one that is lost loses no more."""
+    loop = "while len(seen) < 40:\n    print('did', len(seen))\n    seen.append(0)\n    time.sleep(0.1)"
     first = "import time\nopen('effects', 'a').write('x')\nseen = []"
     setting = "open('prepared', 'a').write('x')"
     run = make(
-        notebook_of(first, setting, loop, "print(seen == list(range(40)))", tags={1: ["setup"]}),
+        notebook_of(first, setting, loop, "print(seen == [0] * 40)", tags={1: ["setup"]}),
         resume=True,
         restarts=9,
     )
@@ -258,6 +257,45 @@ def test_an_unknown_kernel_is_told_in_words(make: Make) -> None:
     sentence = run.json("outcome.json")["sentence"]
     assert sentence.startswith("There is no kernel called 'no-such-kernel' here; there are: ")
     assert run.states() == ["not run"]
+
+
+def test_a_persons_own_kernel_is_used_and_needs_nothing_of_ours(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel of their own runs the notebook, and its variables travel although it has no cloudpickle."""
+    program = "import sys; sys.modules['cloudpickle'] = None; from ipykernel.kernelapp import main; main()"
+    spec = {"argv": [sys.executable, "-c", program, "-f", "{connection_file}"], "language": "python"}
+    kernel = tmp_path / "kernels" / "bare"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(json.dumps({**spec, "display_name": "Bare"}))
+    monkeypatch.setenv("SKIVA_KERNELS_DIR", str(kernel.parent))
+    cells = (
+        "import os\ntwice = lambda n: 2 * n\nprint(os.environ['SKIVA_KERNEL'])",
+        _TICKS,
+        "print(twice(4))",
+    )
+    notebook = notebook_of(*cells)
+    notebook.metadata.kernelspec.name = "bare"
+    run = make(notebook, resume=True, restarts=2)
+    run.start()
+    run.wait_for_output("tick 2", 1)
+    run.tell(signal.SIGUSR1)
+    assert run.wait() == 75
+    changed = run.out
+    changed.cells[1].source = "print('short')"
+    nbformat.write(changed, run.directory / "out.ipynb")
+    assert run.run(restarts=1) == 0
+    assert text_of(run.out.cells[0]) == "bare\n"
+    assert text_of(run.out.cells[2]) == "8\n"
+
+
+def test_code_in_a_notebook_knows_its_run(make: Make) -> None:
+    """The run's name, its directory and how often it has begun are there for the asking."""
+    run = make(notebook_of("import skiva\nrun = skiva.this_run()\nprint(run.id, run.name, run.restarts)"))
+    starts = [{"event": "started"}, {"event": "requeued"}, {"event": "started"}]
+    (run.directory / "state.jsonl").write_text("".join(json.dumps(one) + "\n" for one in starts))
+    assert run.run() == 0
+    assert text_of(run.out.cells[0]) == f"{run.directory.name} a notebook 1\n"
 
 
 def test_nothing_of_the_kernel_is_left(make: Make) -> None:

@@ -24,6 +24,7 @@ from skiva.runs.notebook.signals import Signals
 from skiva.runs.paths import RunDir
 from skiva.runs.requeue import GO_ON
 from skiva.runs.spec import Spec
+from skiva.runs.this_run import PLACE
 
 __all__ = ["Execution"]
 
@@ -154,7 +155,8 @@ class Execution:
     async def _work(self) -> End:
         name = kernel_name(self._plan.notebook, self._spec.environment.get("kernel", ""))
         try:
-            async with running_kernel(name, Path.cwd()) as (manager, client):
+            told = {PLACE: str(self._run.path)}
+            async with running_kernel(name, Path.cwd(), told) as (manager, client):
                 self._client.km, self._client.kc = manager, client
                 return await self._cells()
         except CannotStart as problem:

@@ -224,4 +224,4 @@ def _text(notebook: NotebookNode) -> bytes:
 
 
 def _title(path: Path) -> str:
-    return re.sub(r"[^\x20-\x7e\xa1-\U0010ffff]+", " ", path.stem).strip()[:60] or "notebook"
+    return re.sub(r"[^\x20-\x7e\xa1-\u2027\u202a-\U0010ffff]+", " ", path.stem).strip()[:60] or "notebook"

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,11 @@ def kernel_name(notebook: NotebookNode, otherwise: str = "") -> str:
 
 
 @asynccontextmanager
-async def running_kernel(name: str, cwd: Path) -> AsyncIterator[tuple[Any, Any]]:
+async def running_kernel(name: str, cwd: Path, told: Mapping[str, str]) -> AsyncIterator[tuple[Any, Any]]:
     """A kernel's manager and a client of it that is ready; the kernel ends with the block.
+
+    Args:
+        told: variables that it has beside this process's own.
 
     Raises:
         CannotStart: it is not there, is broken, or did not answer.
@@ -43,7 +46,7 @@ async def running_kernel(name: str, cwd: Path) -> AsyncIterator[tuple[Any, Any]]
     manager, client = _manager(name, place), None
     try:
         try:
-            await manager.start_kernel(cwd=str(cwd))
+            await manager.start_kernel(cwd=str(cwd), env={**os.environ, **told})
             client = manager.client()
             client.start_channels()
             await client.wait_for_ready(timeout=_START)
