@@ -1,0 +1,230 @@
+"""jupyter-scheduler's addresses in front of a real Slurm: jobs, their ends, and schedules."""
+
+import json
+import os
+import pwd
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from tests.support.notebook_runs import notebook_of
+from tests.support.scheduler_server import SchedulerServer
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slurm
+
+_CLOSED = "closed"
+"""A partition in which jobs wait for ever."""
+
+
+def _slice(name: str, partition: str) -> dict[str, Any]:
+    return {"id": name, "title": name, "partition": partition, "cores": 1, "memory_mb": 700}
+
+
+@pytest.fixture(scope="module")
+def home(cluster: Any) -> Iterator[Path]:
+    """Somebody's home, whose session was told of two slices: jobs start on one, and wait for the other."""
+    place = Path(tempfile.mkdtemp(prefix="skiva-scheduler-", dir="/var/tmp"))
+    site = tomllib.loads((cluster.dir / "site.toml").read_text())
+    cpu = next(one for one in site["slice"] if not one.get("gres"))["partition"]
+    offer = {
+        "hub": "test",
+        "bin": "/usr/bin",
+        "conf": cluster.env["SLURM_CONF"],
+        "max_hours": 24,
+        "slices": [_slice("cpu", cpu), _slice("late", _CLOSED)],
+        "environment": {"id": "base", "title": "JupyterLab", "launch": {"python": sys.executable}},
+    }
+    (place / "offer.json").write_text(json.dumps(offer))
+    admin = ["/usr/bin/scontrol"]
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    made = cluster.run_as(me, [*admin, "create", f"PartitionName={_CLOSED}", "Nodes=ALL", "State=DOWN"])
+    assert made.returncode == 0, made.stderr
+    try:
+        yield place
+    finally:
+        cluster.run_as(me, ["/usr/bin/scancel", f"--user={me}"])
+        wait_until(lambda: not _queue(cluster, me), 30, "an empty queue")
+        cluster.run_as(me, [*admin, "delete", f"PartitionName={_CLOSED}"])
+        shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def serve(home: Path) -> Iterator[Callable[..., SchedulerServer]]:
+    """`serve(port)`: a server in that home; all of them end with the module."""
+    made: list[SchedulerServer] = []
+    env = {"PATH": os.environ["PATH"], "USER": pwd.getpwuid(os.geteuid()).pw_name, "SKIVA_RUN_DIR": str(home)}
+
+    def make(port: int) -> SchedulerServer:
+        made.append(SchedulerServer(home, port, env).start())
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
+    """One of them."""
+    return serve(26701)
+
+
+def _queue(cluster: Any, user: str) -> list[str]:
+    argv = ["/usr/bin/squeue", "--noheader", f"--user={user}", "--format=%k %T"]
+    return [line for line in cluster.run_as(user, argv).stdout.splitlines() if line.strip()]
+
+
+def _notebook(home: Path, name: str, *cells: str, tags: Any = None) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
+    nbformat.write(notebook_of(*cells, tags=tags), home / name)
+
+
+def _form(name: str, **more: Any) -> dict[str, Any]:
+    known = {"name": name, "input_uri": f"{name}.ipynb", "runtime_environment_name": "base"}
+    return {**known, "output_formats": ["ipynb"], **more}
+
+
+def test_a_job_runs_on_slurm_and_its_results_are_there(server: SchedulerServer, home: Path) -> None:
+    """A form becomes a run with typed parameters, and its results open in the file browser."""
+    cells = ("rate, text = 0, ''", "print(rate * 2, repr(text), open('side.csv').read())")
+    _notebook(home, "folder/fit.ipynb", *cells, tags={0: ["parameters"]})
+    (home / "folder/side.csv").write_text("1;2")
+    (environment,) = server.ask("GET", "runtime_environments")
+    assert environment["compute_types"][:4] == ["cpu", "cpu, 8 h", "cpu, 24 h", "late"]
+    form = _form("A fit", input_uri="folder/fit.ipynb", parameters={"rate": "0.25", "text": "two words"})
+    form |= {"tags": ["x"], "output_formats": ["ipynb", "html"], "idempotency_token": "t1"}
+    form["compute_type"] = "cpu, 8 h"
+    form["package_input_folder"] = True
+    job_id = server.ask("POST", "jobs", form)["job_id"]
+    assert server.ask("POST", "jobs", form)["job_id"] == job_id
+
+    job = server.wait_for(job_id, "COMPLETED", "FAILED")
+    assert (job["status"], job["status_message"], job["downloaded"]) == ("COMPLETED", None, False)
+    assert job["create_time"] < job["start_time"] < job["end_time"]
+    assert json.loads((home / f"skiva-runs/{job_id}/spec.json").read_text())["hours"] == 8
+    server.ask("GET", f"jobs/{job_id}/download_files")
+    job = server.job(job_id)
+    assert job["downloaded"] is True
+    texts = {}
+    for file in job["job_files"]:
+        answer = server.answer("GET", f"api/contents/{file['file_path']}")
+        assert answer.status_code == 200, file
+        texts[file["file_format"]] = json.dumps(answer.json()["content"])
+    assert set(texts) == {"ipynb", "html", "input", "files", "log"}
+    for kind in ("ipynb", "html", "log"):
+        assert "0.5 'two words' 1;2" in texts[kind].replace("&#39;", "'"), kind
+    listed = server.ask("GET", "jobs?tags=x")
+    assert ([one["job_id"] for one in listed["jobs"]], listed["total_count"]) == ([job_id], 1)
+
+
+def test_what_cannot_be_is_told_and_nothing_is_sent(server: SchedulerServer, home: Path) -> None:
+    """A form with a mistake is answered with a sentence that names the field, and makes no run."""
+    _notebook(home, "plain.ipynb", "1")
+    before = server.ask("GET", "jobs")["total_count"]
+    for more, word in (
+        ({"input_uri": "none.ipynb"}, "none.ipynb"),
+        ({"input_uri": "../../etc/passwd"}, "does not exist"),
+        ({"compute_type": "h900"}, "compute_type: 'h900'"),
+        ({"compute_type": "cpu, 99 h"}, "compute_type: at most 24 hours"),
+        ({"runtime_environment_name": "rapids"}, "environment: this session's is base"),
+        ({"output_formats": ["pdf"]}, "output_formats: 'pdf'"),
+        ({"parameters": {"no name": "1"}}, "parameters: 'no name'"),
+        ({"runtime_environment_parameters": {"nodes": 2}}, "runtime_environment_parameters"),
+        ({"package_input_folder": True}, "package_input_folder"),
+    ):
+        answer = server.answer("POST", "scheduler/jobs", _form("plain", **more))
+        assert (answer.status_code, word in answer.json()["message"]) == (500, True), answer.text
+    assert server.ask("GET", "jobs")["total_count"] == before
+
+
+def test_a_server_that_was_killed_knows_how_it_went(server: SchedulerServer, home: Path) -> None:
+    """Jobs go on without the server; the next one tells what runs, what completed and what failed."""
+    _notebook(home, "short.ipynb", "import time; time.sleep(1)")
+    _notebook(home, "long.ipynb", "import time; time.sleep(600)")
+    _notebook(home, "wrong.ipynb", "print('so far')", "1 / 0")
+    ids = {name: server.ask("POST", "jobs", _form(name))["job_id"] for name in ("long", "short", "wrong")}
+    server.wait_for(ids["long"], "IN_PROGRESS")
+    server.kill()
+    runs = home / "skiva-runs"
+
+    def have_ended() -> bool:
+        journals = [runs / ids[name] / "state.jsonl" for name in ("short", "wrong")]
+        return all(file.exists() and '"ended"' in file.read_text() for file in journals)
+
+    wait_until(have_ended, 60, "the end of both")
+    server.start()
+    found = {name: server.job(job_id) for name, job_id in ids.items()}
+    assert {name: job["status"] for name, job in found.items()} == {
+        "long": "IN_PROGRESS",
+        "short": "COMPLETED",
+        "wrong": "FAILED",
+    }
+    assert "ZeroDivisionError" in found["wrong"]["status_message"]
+    assert "so far" in (runs / ids["wrong"] / "out.ipynb").read_text()
+    assert server.ask("GET", "jobs/count")["count"] == 1
+
+    server.ask("PATCH", f"jobs/{ids['long']}", {"status": "STOPPED"})
+    stopped = server.wait_for(ids["long"], "STOPPED")
+    assert stopped["status_message"].startswith("Cancelled")
+
+
+def test_jobs_that_wait_can_be_stopped_and_deleted(cluster: Any, server: SchedulerServer, home: Path) -> None:
+    """A waiting job is told without an error; stopped or deleted, nothing of it stays in Slurm."""
+    _notebook(home, "later.ipynb", "1")
+    form = _form("later", compute_type="late")
+    stopped, deleted = (server.ask("POST", "jobs", form)["job_id"] for _ in range(2))
+    job = server.wait_for(stopped, "QUEUED")
+    assert (job["status_message"], job["start_time"]) == (None, None)
+    server.ask("PATCH", f"jobs/{stopped}", {"status": "STOPPED"})
+    assert server.job(stopped)["status"] in {"STOPPING", "STOPPED"}
+    server.ask("DELETE", f"jobs/{deleted}")
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert not [line for line in _queue(cluster, me) if deleted in line or stopped in line]
+    assert server.wait_for(stopped, "STOPPED")["end_time"] is not None
+    assert server.answer("GET", f"scheduler/jobs/{deleted}").status_code == 500
+    assert (home / "skiva-runs/.trash" / deleted).is_dir()
+    server.ask("DELETE", f"batch/jobs?job_id={stopped}")
+    assert stopped not in [one["job_id"] for one in server.ask("GET", "jobs")["jobs"]]
+
+
+def test_two_servers_keep_a_schedule_once(
+    server: SchedulerServer, serve: Callable[..., SchedulerServer], home: Path
+) -> None:
+    """What was due a moment ago is sent once by two servers, as the definition says; its pause is kept."""
+    _notebook(home, "nightly.ipynb", "x = 1", "print(x)", tags={0: ["parameters"]})
+    other = serve(26702)
+    form = _form("nightly", schedule="0 0 1 1 *", timezone="Europe/Berlin", parameters={"x": "7"})
+    definition = server.ask("POST", "job_definitions", form)["job_definition_id"]
+    refused = server.answer("POST", "scheduler/job_definitions", {**form, "schedule": "often"})
+    assert "schedule: 'often'" in refused.json()["message"]
+
+    due = time.gmtime(time.time() - 90)
+    file = home / "skiva-runs/.scheduler/definitions" / definition / "definition.json"
+    kept = json.loads(file.read_text())
+    kept |= {"schedule": time.strftime("%M %H * * *", due), "timezone": None, "since": time.time() - 200}
+    (file.with_name("draft")).write_text(json.dumps(kept))
+    (file.with_name("draft")).replace(file)
+
+    def jobs() -> list[Any]:
+        found: list[Any] = other.ask("GET", f"jobs?job_definition_id={definition}")["jobs"]
+        return found
+
+    (job,) = wait_until(jobs, 30, server.log)
+    assert other.wait_for(job["job_id"], "COMPLETED")["parameters"] == {"x": "7"}
+    assert '"7\\n"' in (home / "skiva-runs" / job["job_id"] / "out.ipynb").read_text()
+    assert len(jobs()) == 1
+    by_hand = other.ask("POST", f"job_definitions/{definition}/jobs", {"parameters": {"x": "8"}})["job_id"]
+    assert other.wait_for(by_hand, "COMPLETED")["parameters"] == {"x": "8"}
+    other.ask("PATCH", f"job_definitions/{definition}", {"active": False})
+    assert server.ask("GET", f"job_definitions/{definition}")["active"] is False
+    server.ask("DELETE", f"job_definitions/{definition}")
+    assert other.ask("GET", "job_definitions")["total_count"] == 0
+    assert len(jobs()) == 2
