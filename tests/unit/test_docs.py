@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from skiva.runs import status
+from skiva.runs.paths import RunDir
 from skiva_hub.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +89,26 @@ def test_every_field_of_the_site_file_is_described() -> None:
     plain = {n: f for n, f in site["properties"].items() if "$ref" not in f.get("items", f)}
     fields = [(n, f) for d in site["$defs"].values() for n, f in d["properties"].items()]
     assert [name for name, field in [*fields, *plain.items()] if not field.get("description")] == []
+
+
+def test_states_of_runs_are_those_in_the_table() -> None:
+    """The contributors' table has every state that a run can have, with what it counts as, and no other."""
+    rows = re.findall(r"^\| `(\w+)` \| (waiting|running|ended) \|", _runs_reference(), re.MULTILINE)
+    assert dict(rows) == {**status._LIVES, **dict.fromkeys(status.ENDED, "ended")}
+
+
+def test_files_of_a_run_are_those_in_the_table() -> None:
+    """The contributors' table has every file that a run's directory may have."""
+    shown = set(re.findall(r"^\| `([\w.]+)/?` \|", _runs_reference(), re.MULTILINE))
+    run = RunDir(Path("/runs/261122-k3f9ta2x"))
+    named = [name for name, value in vars(RunDir).items() if isinstance(value, property) and name != "id"]
+    files = {getattr(run, name).name for name in named}
+    assert files
+    assert files <= shown
+
+
+def _runs_reference() -> str:
+    return TEXTS[ROOT / "docs/contributors/runs.md"]
 
 
 def test_changelog_has_the_version() -> None:
