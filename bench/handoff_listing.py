@@ -46,12 +46,17 @@ def index(root: Path) -> dict[str, float]:
 
     listing = Index(root)
     begun = time.monotonic()
-    first = listing.answer(None, limit=SHOWN)
+    told = listing.answer(None, limit=SHOWN)
+    first = time.monotonic()
+    runs = list(told["runs"])
+    while len(runs) < SHOWN and told["more"]:  # an answer does not wait for all of them
+        told = listing.answer(None, limit=SHOWN - len(runs), before=runs[-1]["id"])
+        runs += told["runs"]
     then = time.monotonic()
-    listing.answer(None, first["version"])
-    if len(first["runs"]) != SHOWN:
-        raise ValueError(f"{len(first['runs'])} runs")
-    return {"seconds": then - begun, "again": time.monotonic() - then}
+    listing.answer(None, told["version"])
+    if len({run["id"] for run in runs}) != SHOWN:
+        raise ValueError(f"{len(runs)} runs")
+    return {"seconds": then - begun, "first": first - begun, "again": time.monotonic() - then}
 
 
 def main(what: str, root: Path) -> None:
