@@ -18,7 +18,7 @@ __all__ = ["Document", "code_cells", "now"]
 
 _EVERY = 1.0
 """Seconds between two writes, at least."""
-_SHARE = 9.0
+_SHARE = 4.0
 """A write is followed by a pause so many times as long as it took."""
 
 

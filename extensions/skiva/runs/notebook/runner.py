@@ -21,7 +21,7 @@ def main(directory: Path, spec: Spec) -> int:
     """Run the notebook in a run's directory; the exit status, 75 for "saved, go on in another job"."""
     signals = Signals()
     run = RunDir(directory)
-    for stale in (run.outcome, run.error, *run.path.glob(".out.ipynb.*")):
+    for stale in (run.outcome, run.error, *run.path.glob("*out.ipynb.*")):
         stale.unlink(missing_ok=True)
 
     # They would check formats that no notebook has, and take a second to import.
