@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from tests.support.notebook_runs import notebook_of
 from tests.support.scheduler_server import SchedulerServer
 from tests.support.waiting import wait_until
@@ -62,8 +64,8 @@ def serve(home: Path) -> Iterator[Callable[..., SchedulerServer]]:
     made: list[SchedulerServer] = []
     env = {"PATH": os.environ["PATH"], "USER": pwd.getpwuid(os.geteuid()).pw_name, "SKIVA_RUN_DIR": str(home)}
 
-    def make(port: int) -> SchedulerServer:
-        made.append(SchedulerServer(home, port, env).start())
+    def make(port: int, *, lab: bool = False) -> SchedulerServer:
+        made.append(SchedulerServer(home, port, env, lab=lab).start())
         return made[-1]
 
     yield make
@@ -228,3 +230,29 @@ def test_two_servers_keep_a_schedule_once(
     server.ask("DELETE", f"job_definitions/{definition}")
     assert other.ask("GET", "job_definitions")["total_count"] == 0
     assert len(jobs()) == 2
+
+
+@pytest.mark.browser
+def test_its_own_form_makes_a_run(serve: Callable[..., SchedulerServer], home: Path) -> None:
+    """Its form sends a notebook to the slice that is chosen, and its list tells the end."""
+    _notebook(home, "from-form.ipynb", "print('made by a form')")
+    server = serve(26703, lab=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", timeout=60_000)
+        page = chromium.new_page(viewport={"width": 1300, "height": 1100}, locale="en-GB")
+        page.set_default_timeout(60_000)
+        page.goto(f"http://127.0.0.1:{server.port}/lab?token=t")
+        page.locator(".jp-DirListing-item", has_text="from-form.ipynb").click(button="right")
+        page.get_by_role("menuitem", name="Create Job").click()
+        page.get_by_label("Job name").fill("By the form")
+        page.get_by_label("Compute type").click()
+        page.get_by_role("option", name="cpu, 8 h").click()
+        page.get_by_role("button", name="Create").click()
+        page.get_by_title('Delete "By the form"').wait_for()
+        (job,) = server.ask("GET", "jobs?name=By the form")["jobs"]
+        server.wait_for(job["job_id"], "COMPLETED")
+        page.get_by_role("button", name="Reload").click()
+        row = page.get_by_role("row", name=re.compile("By the form"))
+        expect(row).to_contain_text("Completed", timeout=30_000)
+        chromium.close()
+    assert json.loads((home / f"skiva-runs/{job['job_id']}/spec.json").read_text())["hours"] == 8

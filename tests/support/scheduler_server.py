@@ -32,12 +32,13 @@ class SchedulerServer:
     Attributes:
         home: also what its file browser shows.
         env: what its programs find besides.
+        lab: whether it serves JupyterLab too.
     """
 
     home: Path
     port: int
     env: dict[str, str]
-    options: tuple[str, ...] = ()
+    lab: bool = False
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def start(self) -> "SchedulerServer":
@@ -45,10 +46,12 @@ class SchedulerServer:
         config = self.home / "config"
         config.mkdir(exist_ok=True)
         (config / "jupyter_server_config.py").write_text(f"c = get_config()\n{configuration()}")
-        argv = [sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser"]
+        argv = [sys.executable, "-m", "jupyterlab" if self.lab else "jupyter_server", "--allow-root"]
         argv += [f"--port={self.port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t"]
-        argv += ["--ServerApp.jpserver_extensions={'jupyterlab': False, 'jupyter_server_proxy': False}"]
-        argv += [f"--ServerApp.root_dir={self.home}", "--Timer.poll_interval=1", *self.options]
+        argv += ["--no-browser", "--LabApp.news_url=None"]
+        if not self.lab:
+            argv += ["--ServerApp.jpserver_extensions={'jupyterlab': False, 'jupyter_server_proxy': False}"]
+        argv += [f"--ServerApp.root_dir={self.home}", "--Timer.poll_interval=1"]
         with (self.home / f"server-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
