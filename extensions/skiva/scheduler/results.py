@@ -40,7 +40,7 @@ def make_html(run: Path) -> Path:
         argv += ["--output-dir", draft, "--output", result.name, str(run / FILES["ipynb"])]
         try:
             done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False, cwd=run
+                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False, cwd="/"
             )
         except subprocess.TimeoutExpired:
             raise NotMade(f"The page was not made within {_PATIENCE:.0f} seconds.") from None
