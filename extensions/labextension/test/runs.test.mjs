@@ -136,6 +136,8 @@ test('a map’s tasks are counted in words', () => {
 test('a screen reader hears name, state, progress, time and slice', () => {
   const said = words.spokenRow(row({ progress: { done: 1, total: 4, text: '' } }), NOW, 3600);
   assert.equal(said, 'fit, Running, 25 %, 1 of 4, 1 hour left, MIG 1g.10gb');
+  const done = row({ ...failed, state: 'completed', sentence: 'Completed.' });
+  assert.equal(words.spokenRow(done, NOW, null), 'fit, Completed, MIG 1g.10gb');
   assert.equal(words.spokenRow(row(failed), NOW, null), 'fit, Failed, ValueError: no, MIG 1g.10gb');
 });
 

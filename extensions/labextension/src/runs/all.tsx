@@ -4,7 +4,7 @@ import type { RunActions } from './actions';
 import { complain } from './actions';
 import { useNow } from './clock';
 import { Empty } from './empty';
-import { RunList } from './list';
+import { optionId, RunList } from './list';
 import type { RunsModel } from './model';
 import { filtered, hasFailed, isLive, type Choice } from './rows';
 
@@ -18,6 +18,8 @@ interface IAllProps {
   model: RunsModel;
   actions: RunActions;
   active: string | null;
+  /** Whether somebody comes back to the list, with the keyboard too. */
+  focused: boolean;
   setActive: (id: string) => void;
   open: (id: string) => void;
   filter: IFilter;
@@ -103,6 +105,12 @@ export function AllRuns(props: IAllProps): React.ReactElement {
   React.useEffect(() => {
     box.current?.scrollTo(0, 0);
   }, [filter]);
+  React.useEffect(() => {
+    if (props.focused) {
+      box.current?.querySelector<HTMLElement>('.skiva-RunList')?.focus({ preventScroll: true });
+      document.getElementById(optionId(props.active ?? ''))?.scrollIntoView({ block: 'nearest' });
+    }
+  }, []);
   const narrowed = filter.choice !== 'all' || filter.text.trim() !== '';
   return (
     <section className="skiva-AllRuns" aria-label="All runs">

@@ -54,7 +54,7 @@ function Header(props: { row: IRow; now: number; left: number | null }): React.R
         <div className="skiva-Progress">
           <ProgressBar share={far} label="Progress" />
           {!row.tasks && said && <span>{said}</span>}
-          {far !== null && <span className="skiva-Number">{Math.floor(far * 100)} %</span>}
+          {far !== null && !said.endsWith('%') && <span className="skiva-Number">{Math.floor(far * 100)} %</span>}
         </div>
       )}
       <p className="skiva-Quiet skiva-Times">

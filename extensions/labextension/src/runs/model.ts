@@ -110,6 +110,7 @@ export class RunsModel extends VDomModel {
   /** A run as an answer had it. */
   take(row: IRow): void {
     this._note([row]);
+    this._announcement = changesWords(this._rows, [row]) || this._announcement;
     this._set(new Map(this._rows).set(row.id, row));
     if (this._watchers && this.available) {
       void this._poll.refresh();

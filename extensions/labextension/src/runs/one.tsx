@@ -24,6 +24,8 @@ export function OneRun(props: IOneProps): React.ReactElement {
       props.back();
     }
   }, [gone]);
+  const back = React.useRef<HTMLButtonElement>(null);
+  React.useEffect(() => back.current?.focus(), []);
   const onKey = (event: React.KeyboardEvent) => {
     if (event.key === 'Escape') {
       props.back();
@@ -38,7 +40,7 @@ export function OneRun(props: IOneProps): React.ReactElement {
   return (
     <section className="skiva-OneRun" aria-label={row?.name ?? watch.id} onKeyDown={onKey}>
       <header className="skiva-RunsHeader">
-        <button type="button" className="skiva-Back" onClick={props.back} aria-label="Back to all runs">
+        <button type="button" ref={back} className="skiva-Back" onClick={props.back} aria-label="Back to all runs">
           ‹ Runs
         </button>
       </header>

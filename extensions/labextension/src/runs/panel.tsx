@@ -6,7 +6,6 @@ import React from 'react';
 import type { RunActions } from './actions';
 import { AllRuns, type IFilter } from './all';
 import { runsIcon } from './icons';
-import { optionId } from './list';
 import type { RunsModel } from './model';
 import { OneRun } from './one';
 import { RunWatch } from './watch';
@@ -32,14 +31,13 @@ export class RunsPanel extends VDomRenderer<RunsModel> {
       this._watch.visible = this.isVisible;
     }
     this._active = id;
-    this._focus = '.skiva-Back';
     this.update();
   };
 
   /** Show the list. */
   back = (): void => {
     this._leave();
-    this._focus = '.skiva-RunList';
+    this._returned = true;
     this.update();
   };
 
@@ -68,20 +66,7 @@ export class RunsPanel extends VDomRenderer<RunsModel> {
 
   protected override onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
-    this._focus ??= this._watch ? '.skiva-Back' : '.skiva-RunList';
-    this.update();
-  }
-
-  protected override onUpdateRequest(message: Message): void {
-    super.onUpdateRequest(message);
-    void this.renderPromise?.then(() => {
-      const found = this._focus && this.node.querySelector<HTMLElement>(this._focus);
-      if (found && this.isVisible) {
-        this._focus = null;
-        found.focus();
-        document.getElementById(optionId(this._active ?? ''))?.scrollIntoView({ block: 'nearest' });
-      }
-    });
+    this.node.querySelector<HTMLElement>(this._watch ? '.skiva-Back' : '.skiva-RunList')?.focus();
   }
 
   protected override render(): React.ReactElement {
@@ -98,6 +83,7 @@ export class RunsPanel extends VDomRenderer<RunsModel> {
             model={model}
             actions={actions}
             active={this._active}
+            focused={this._returned}
             setActive={this._setActive}
             open={this.open}
             filter={this._filter}
@@ -139,6 +125,6 @@ export class RunsPanel extends VDomRenderer<RunsModel> {
   private _watch: RunWatch | null = null;
   private _active: string | null = null;
   private _filter: IFilter = { choice: 'all', text: '' };
-  private _focus: string | null = null;
+  private _returned = false;
   private _looking: IDisposable | null = null;
 }

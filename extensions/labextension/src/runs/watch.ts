@@ -12,6 +12,8 @@ const LONGEST = 30000;
 /** How much of a log is kept in the page: the rest is in its file. */
 const MOST = 2 * 1024 * 1024;
 
+const MANY = 200;
+
 /** One run looked at closely: its log as it grows, its tasks, its error. Asks only while it is visible. */
 export class RunWatch extends VDomModel {
   constructor(id: string, model: RunsModel) {
@@ -123,15 +125,13 @@ export class RunWatch extends VDomModel {
   private async _ask(): Promise<void> {
     try {
       const over = this._row !== null && !isLive(this._row);
-      if (this._detail === null || over) {
+      if (this._detail === null || (over && isLive(this._detail))) {
         await this._read();
       }
       if (this._next !== null && !this._missing) {
         await this._follow(this._next);
       }
-      if (this._row?.tasks) {
-        this._tasks = await this._model.api.tasks(this.id);
-      }
+      await this._readTasks();
       this._trouble = '';
     } catch (error) {
       this._fail(error);
@@ -165,6 +165,15 @@ export class RunWatch extends VDomModel {
     }
     if (this._model.get(this.id) === null && isLive(detail)) {
       this._model.take(detail);
+    }
+  }
+
+  /** Many tasks are read again only when one of them changed. */
+  private async _readTasks(): Promise<void> {
+    const row = this._row;
+    if (row?.tasks && (row !== this._tasksOf || (isLive(row) && this._tasks.length < MANY))) {
+      this._tasks = await this._model.api.tasks(this.id);
+      this._tasksOf = row;
     }
   }
 
@@ -229,6 +238,7 @@ export class RunWatch extends VDomModel {
   private _next: number | null = null;
   private _size = 0;
   private _tasks: readonly ITask[] = [];
+  private _tasksOf: IRow | null = null;
   private _task: number | null = null;
   private _trouble = '';
   private _missing = false;

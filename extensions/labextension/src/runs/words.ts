@@ -150,16 +150,16 @@ export function spokenRow(row: IRow, now: number, left: number | null): string {
   const far = row.life === 'running' ? shareOf(row) : null;
   const said = row.life === 'running' && left !== null ? `${longTime(left)} left` : '';
   const line = row.life === 'running' ? progressWords(row.progress) : lineWords(row, now, left);
-  return [
+  const parts = [
     row.name,
     stateWords(row.state),
     far === null ? '' : `${Math.floor(far * 100)} %`,
     line.replace(/\.$/, ''),
     said,
     row.slice_title || row.slice
-  ]
-    .filter(Boolean)
-    .join(', ');
+  ];
+  // A sentence may say no more than the state's name does.
+  return [...new Set(parts)].filter(Boolean).join(', ');
 }
 
 /** What is said aloud when states change. */
