@@ -10,6 +10,7 @@ import pytest
 
 from skiva.runs import status
 from skiva.runs.paths import RunDir
+from skiva.server.runs_handlers import ROUTES
 from skiva_hub.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,13 @@ def test_files_of_a_run_are_those_in_the_table() -> None:
     files = {getattr(run, name).name for name in named}
     assert files
     assert files <= shown
+
+
+def test_routes_of_runs_are_those_in_the_table() -> None:
+    """The reference has every address of runs, and no other."""
+    page = TEXTS[ROOT / "docs/reference/rest.md"].partition("## Runs")[2].partition("\n## ")[0]
+    shown = set(re.findall(r"`(?:GET|POST|DELETE) (runs[\w/]*)", page))
+    assert shown == {pattern.replace("([^/]+)", "ID") for pattern, _ in ROUTES}
 
 
 def _runs_reference() -> str:
