@@ -187,6 +187,8 @@ def _by_slurm(found: _Found) -> Status | None:
     if job := by_life.get(Life.ENDING):
         return found.status("ending", "It is ending.", node=job.node or found.common["node"])
     if job := by_life.get(Life.QUEUED):
+        if _being_cancelled(found):
+            return found.status("ending", "It is being cancelled.")
         sentence = job.reason or "It waits for its turn."
         if last in ("requeued", "interrupted", "started", "warned"):
             return found.status(
@@ -200,13 +202,17 @@ def _by_slurm(found: _Found) -> Status | None:
     return None
 
 
+def _being_cancelled(found: _Found) -> bool:
+    told = time_told(found.traces.cancel.get("at")) if found.traces.cancel else None
+    return found.now - (told or 0.0) < _PATIENCE
+
+
 def _running(found: _Found, job: QueueJob) -> Status:
     left = max(0.0, job.ends - found.now) if job.ends else None
     started = found.common["started"] or job.started
     words = "It is suspended for now." if job.life is Life.PAUSED else "Running."
     if found.traces.cancel:
-        told = time_told(found.traces.cancel.get("at")) or 0.0
-        if found.now - told < _PATIENCE:
+        if _being_cancelled(found):
             return found.status("ending", "It is being cancelled.", started=started)
         words = "Running, although it was told to end: cancel it once more."
     if found.traces.events and found.traces.events[-1].get("event") == "warned":
