@@ -1,7 +1,11 @@
 """Runs laid out on the disk as submitters and jobs leave them, and a queue that speaks of them."""
 
 import json
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +52,32 @@ def note(place: Path, event: str, **details: Any) -> None:
 def reading(*jobs: QueueJob, taken: float | None = None, trouble: str = "") -> Reading:
     """What the queue says, by default just now."""
     return Reading(time.time() if taken is None else taken, jobs, trouble)
+
+
+class Clock:
+    """A time that only tests move on; always later than any file's, as if every file were old."""
+
+    def __init__(self) -> None:
+        self.ahead = 100.0
+
+    def __call__(self) -> float:
+        """Now."""
+        return time.time() + self.ahead
+
+
+@contextmanager
+def opens() -> Iterator[list[str]]:
+    """The files that this thread opens meanwhile, or tries to."""
+    found: list[str] = []
+    here = threading.get_ident()
+    live = True
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if live and event == "open" and isinstance(args[0], str) and threading.get_ident() == here:
+            found.append(args[0])
+
+    sys.addaudithook(hook)
+    try:
+        yield found
+    finally:
+        live = False

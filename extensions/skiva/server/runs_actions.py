@@ -123,6 +123,8 @@ def _told(work: Callable[[], _Answer]) -> _Answer:
         return work()
     except BadWish as problem:
         raise Problem(400, _sentence(problem)) from None
+    except (KeyError, IndexError, TypeError) as problem:
+        raise Problem(409, "What is written about this run cannot be understood.") from problem
     except LookupError as problem:
         raise Problem(404, _sentence(problem)) from None
     except NotSubmitted as problem:

@@ -21,6 +21,9 @@ _ASK_EVERY = 5.0
 """Seconds between two questions to Slurm where no hub tells."""
 _AT_ONCE = 4
 """Submissions and the like that go on at the same time; others wait for their turn."""
+_DISK = 20.0
+"""Seconds after which a disk is no longer waited for."""
+_NO_DISK = "The disk with your runs does not answer; please try again in a minute."
 _PATIENCE = 40.0
 """Seconds for which an answer may be waited for."""
 
@@ -60,13 +63,20 @@ class RunsService:
     async def look(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         """Do something with the index and what is known of the queue; never waits for Slurm."""
         self._ask_if_nobody_tells()
-        async with self._turn:
-            return await in_thread(lambda: self._with_index(work))
+        try:
+            async with asyncio.timeout(_DISK), self._turn:
+                return await asyncio.shield(in_thread(lambda: self._with_index(work)))
+        except TimeoutError:
+            raise Problem(503, _NO_DISK) from None
 
     def _with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
-        # One whose turn was given up may still be at work.
-        with self._alone:
+        # One whose turn was given up may still be at work, on a disk that does not answer.
+        if not self._alone.acquire(timeout=_DISK):
+            raise Problem(503, _NO_DISK)
+        try:
             return self._done_with_index(work)
+        finally:
+            self._alone.release()
 
     def _done_with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         if self._index is None:

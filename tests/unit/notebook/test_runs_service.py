@@ -1,0 +1,83 @@
+"""What stands between the runs' handlers and what may hang: nobody waits for ever, and nothing piles up."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from skiva.server import runs_service
+from skiva.server.runs_queue import QueueFacts
+from skiva.server.runs_service import Problem, RunsService
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunsService:
+    """Of an impatient server without a site."""
+    monkeypatch.setattr(runs_service, "_DISK", 0.2)
+    monkeypatch.setattr(runs_service, "_PATIENCE", 0.2)
+    monkeypatch.setattr(runs_service, "_ASK_EVERY", 1e9)
+    found = RunsService(QueueFacts({}), root=tmp_path)
+    found._asked = time.monotonic()
+    return found
+
+
+async def test_a_disk_that_hangs_is_told_and_does_not_hold_up_the_server(service: RunsService) -> None:
+    """Whoever asks meanwhile is answered too, the threads end, and afterwards all is as before."""
+    free = threading.Event()
+    before = threading.active_count()
+    with pytest.raises(Problem, match="does not answer"):
+        await service.look(lambda _, __: free.wait(30))
+    asked = [service.look(lambda index, _: index.root) for _ in range(5)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(one) for one in told} == {Problem}
+    free.set()
+    async with asyncio.timeout(10):
+        while threading.active_count() > before:  # noqa: ASYNC110 - threads have no event
+            await asyncio.sleep(0.01)
+    assert await service.look(lambda index, _: index.root.is_dir())
+
+
+async def test_a_submission_that_takes_long_goes_on_when_nobody_waits(service: RunsService) -> None:
+    """The page is told so; what it began comes to its end."""
+    go, done = threading.Event(), threading.Event()
+
+    def submit(_: Path) -> None:
+        go.wait(30)
+        done.set()
+
+    with pytest.raises(Problem, match="has not answered yet"):
+        await service.apart(submit)
+    assert not done.is_set()
+    go.set()
+    assert await asyncio.to_thread(done.wait, 10)
+
+
+async def test_looks_are_made_one_at_a_time(service: RunsService) -> None:
+    """Twenty pages that ask at once do not read the same directory twenty times at once."""
+    at_once, most = 0, 0
+
+    def look(*_: object) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.001)
+        at_once -= 1
+
+    await asyncio.gather(*(service.look(look) for _ in range(20)))
+    assert most == 1
+
+
+def test_a_server_that_ends_does_not_wait_for_slurm() -> None:
+    """A thread that hangs in a command must not outlive the loop that it works for."""
+    program = (
+        "import asyncio, time\n"
+        "from skiva.server.runs_threads import in_thread\n"
+        "async def main():\n"
+        "    in_thread(lambda: time.sleep(600))\n"
+        "asyncio.run(main())\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
