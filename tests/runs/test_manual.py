@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import nbformat
@@ -54,8 +55,8 @@ def save(values, path): path.write_bytes(pickle.dumps(values))
 
 def _python_of(page: str) -> str:
     """All Python of a page, in its order."""
-    text = (_ROOT / "docs" / page).read_text()
-    return "\n\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", (_ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return "\n\n".join(map(dedent, blocks))
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def place(cluster: Any) -> Iterator[Path]:
         "hub": "test",
         "bin": "/usr/bin",
         "conf": cluster.env["SLURM_CONF"],
-        "slices": [cpu],
+        # Whatever this machine has, the pages speak of this one too.
+        "slices": [cpu, {**cpu, "id": "1g.10gb"}],
         "environment": {"id": "base", "title": "", "launch": {"python": python}},
     }
     (found / "offer.json").write_text(json.dumps(offer))
@@ -101,7 +103,7 @@ def test_the_page_on_runs_does_what_it_says(cluster: Any, place: Path) -> None:
         "(report.directory / 'out.ipynb').read_text(), [one.status.state for one in skiva.jobs()]]))"
     )
     value, same, values, state, output, states = _run(
-        cluster, place, f"import json\n{_python_of('researchers/runs.md')}\n{told}"
+        cluster, place, f"import json\n{_python_of('docs/researchers/runs.md')}\n{told}"
     )
     assert 3 < value < 3.3
     assert same
@@ -110,3 +112,11 @@ def test_the_page_on_runs_does_what_it_says(cluster: Any, place: Path) -> None:
     assert "0.6" in output
     assert set(states) == {"completed"}
     assert len(states) == 6
+
+
+def test_the_first_run_of_the_readme_has_its_result(cluster: Any, place: Path) -> None:
+    """What the front page shows can be typed as it stands."""
+    code = (
+        f"import json\n{_python_of('README.md')}\nprint(json.dumps([run.result(), run.name, run.spec.slice]))"
+    )
+    assert _run(cluster, place, code) == [45, "first", "1g.10gb"]
