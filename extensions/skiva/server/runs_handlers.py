@@ -1,6 +1,7 @@
 """The addresses below `skiva/runs`: the person's runs, for the side panel and the cards in notebooks."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -12,6 +13,11 @@ from .runs_service import Problem, RunsService
 __all__ = ["ROUTES"]
 
 _PAGE, _LARGEST_PAGE = 200, 1000
+
+
+def _in(module: str) -> Any:
+    """A module of ours. It is called in threads: the first time takes tenths of a second."""
+    return import_module(f"skiva.server.{module}")
 
 
 class RunsAPIHandler(APIHandler):
@@ -67,21 +73,21 @@ class RunsHandler(RunsAPIHandler):
     @authorized
     async def get(self) -> None:
         """Answer with the newest, or with what has changed."""
-        from .runs_views import listed
-
         since = self.whole("since", None, 0, 10**17)
         limit = self.whole("limit", _PAGE, 1, _LARGEST_PAGE) or _PAGE
         before = self.get_query_argument("before", "") or None
-        self.tell(await self.runs.look(lambda index, reading: listed(index, reading, since, limit, before)))
+        self.tell(
+            await self.runs.look(
+                lambda index, reading: _in("runs_views").listed(index, reading, since, limit, before)
+            )
+        )
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
         """Send a notebook off, unsaved edits and all, and answer when Slurm has taken it."""
-        from .runs_actions import submit
-
         raw, served = self.request.body, self.runs.served
-        run = await self.runs.apart(lambda root: submit(root, served, raw))
+        run = await self.runs.apart(lambda root: _in("runs_actions").submit(root, served, raw))
         self.tell(await self.row(run), 201)
 
 
@@ -92,20 +98,18 @@ class RunHandler(RunsAPIHandler):
     @authorized
     async def get(self, run: str) -> None:
         """Answer with everything about it."""
-        from .runs_views import detail
-
         task = self.whole("task", None, 0, 10**6)
-        self.tell(await self.runs.look(lambda index, reading: detail(index, reading, run, task)))
+        self.tell(
+            await self.runs.look(lambda index, reading: _in("runs_views").detail(index, reading, run, task))
+        )
 
     @web.authenticated
     @authorized
     async def delete(self, run: str) -> None:
         """Put it away, if it is over; it can be brought back."""
-        from .runs_actions import delete
-
         if (await self.row(run))["life"] != "ended":
             raise Problem(409, f"The run {run} is not over; cancel it first.")
-        await self.runs.look(lambda index, _: delete(index.root, run))
+        await self.runs.look(lambda index, _: _in("runs_actions").delete(index.root, run))
         self.tell({"undo": True})
 
 
@@ -116,11 +120,9 @@ class LogHandler(RunsAPIHandler):
     @authorized
     async def get(self, run: str) -> None:
         """Answer with the next piece from an offset, as text: whoever shows it must not take it for HTML."""
-        from .runs_views import log
-
         offset = self.whole("offset", None, 0, 10**17)
         task = self.whole("task", None, 0, 10**6)
-        self.tell(await self.runs.look(lambda index, _: log(index, run, offset, task)))
+        self.tell(await self.runs.look(lambda index, _: _in("runs_views").log(index, run, offset, task)))
 
 
 class TasksHandler(RunsAPIHandler):
@@ -130,9 +132,13 @@ class TasksHandler(RunsAPIHandler):
     @authorized
     async def get(self, run: str) -> None:
         """Answer with each of them."""
-        from .runs_views import tasks
-
-        self.tell({"tasks": await self.runs.look(lambda index, reading: tasks(index, reading, run))})
+        self.tell(
+            {
+                "tasks": await self.runs.look(
+                    lambda index, reading: _in("runs_views").tasks(index, reading, run)
+                )
+            }
+        )
 
 
 class CancelHandler(RunsAPIHandler):
@@ -142,10 +148,8 @@ class CancelHandler(RunsAPIHandler):
     @authorized
     async def post(self, run: str) -> None:
         """Cancel it and answer with how it is then."""
-        from .runs_actions import cancel
-
         if (await self.row(run))["life"] != "ended":
-            await self.runs.apart(lambda root: cancel(root, run))
+            await self.runs.apart(lambda root: _in("runs_actions").cancel(root, run))
         self.tell(await self.row(run))
 
 
@@ -156,10 +160,8 @@ class AgainHandler(RunsAPIHandler):
     @authorized
     async def post(self, run: str) -> None:
         """Send it off and answer with the new run."""
-        from .runs_actions import again
-
         await self.row(run)
-        made = await self.runs.apart(lambda root: again(root, run, self.request.body))
+        made = await self.runs.apart(lambda root: _in("runs_actions").again(root, run, self.request.body))
         self.tell(await self.row(made), 201)
 
 
@@ -170,9 +172,7 @@ class RestoreHandler(RunsAPIHandler):
     @authorized
     async def post(self, run: str) -> None:
         """Bring it back and answer with it."""
-        from .runs_actions import restore
-
-        await self.runs.look(lambda index, _: restore(index.root, run))
+        await self.runs.look(lambda index, _: _in("runs_actions").restore(index.root, run))
         self.tell(await self.row(run))
 
 
@@ -183,9 +183,11 @@ class DraftsHandler(RunsAPIHandler):
     @authorized
     async def post(self) -> None:
         """Keep one and answer with its name."""
-        from .runs_actions import draft
-
-        self.tell(await self.runs.apart(lambda root: draft(root, self.runs.served, self.request.body)))
+        self.tell(
+            await self.runs.apart(
+                lambda root: _in("runs_actions").draft(root, self.runs.served, self.request.body)
+            )
+        )
 
 
 class OfferHandler(RunsAPIHandler):
@@ -195,10 +197,8 @@ class OfferHandler(RunsAPIHandler):
     @authorized
     async def get(self) -> None:
         """Answer with the slices and the hours."""
-        from .runs_offered import offered
-
         slices = self.runs.queue.slices
-        self.tell(await self.runs.apart(lambda _: offered(slices)))
+        self.tell(await self.runs.apart(lambda _: _in("runs_offered").offered(slices)))
 
 
 ROUTES = [
