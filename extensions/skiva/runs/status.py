@@ -256,6 +256,8 @@ def _by_absence(found: _Found, reading: Reading | None) -> Status:
         if last.get("event") == "interrupted" and last.get("how") in _ENDS:
             return found.status(str(last["how"]), str(last.get("sentence") or ""), ended=at)
         return found.status("cancelled" if traces.cancel else "vanished", ended=at)
+    if _being_cancelled(found):
+        return found.status("ending", "It is being cancelled.")
     match last.get("event"):
         case "started" | "warned":
             at = time_told(last.get("at"))

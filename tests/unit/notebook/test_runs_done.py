@@ -159,8 +159,8 @@ async def test_a_draft_waits_for_its_kernel(lab: Lab, slurm: FakeSlurm) -> None:
 async def test_a_run_is_cancelled_once(lab: Lab, slurm: FakeSlurm) -> None:
     """Slurm is asked for that job alone; what has ended is left as it is."""
     row = (await lab.ask("runs", method="POST", body=wish()))[1]
-    code, _ = await lab.ask(f"runs/{row['id']}/cancel", method="POST", body={})
-    assert code == 200
+    code, told = await lab.ask(f"runs/{row['id']}/cancel", method="POST", body={})
+    assert (code, told["state"], told["sentence"]) == (200, "ending", "It is being cancelled.")
     assert slurm.calls("scancel") == [[str(row["job_id"])]]
     assert (lab.runs / row["id"] / "cancel.json").exists()
     lay(lab.runs, run_id(1))

@@ -186,6 +186,7 @@ def test_a_job_that_does_not_end_when_told_to_is_said_to_run() -> None:
     traces = Traces(submission={"job_id": 7, "at": _NOW - 500}, cancel={"at": _NOW - 5})
     for word in ("RUNNING", "PENDING"):
         assert status(_SPEC, traces, _reading(_job(word)), _NOW).state == "ending"
+    assert status(_SPEC, traces, None, _NOW).state == "ending"
     old = replace(traces, cancel={"at": _NOW - 300})
     found = status(_SPEC, old, _reading(_job("RUNNING")), _NOW)
     assert found.state == "running"
