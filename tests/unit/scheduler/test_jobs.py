@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyter_scheduler.exceptions import SchedulerError
 from jupyter_scheduler.models import DescribeJob, ListJobsQuery, SortDirection, SortField
@@ -89,6 +89,7 @@ def test_order_by_several_fields() -> None:
                 chosen(_jobs(), ListJobsQuery(sort_by=sorting))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 12))
 def test_pages_are_all_of_it(size: int, count: int) -> None:
     """Whatever the size of a page, following the tokens gives everything once, in order."""
@@ -135,6 +136,7 @@ def test_parameters_are_typed(text: str, value: object) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text())
 def test_any_text_is_a_parameter(text: str) -> None:
     """No text breaks it."""
