@@ -7,6 +7,7 @@ order in sets and of attributes does not. Where that cannot be told, there is no
 import copyreg
 import dis
 import hashlib
+import pickle
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from skiva.runs.own_modules import own_source
 
 __all__ = ["digest"]
 
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented)})
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, type(...), type(NotImplemented)})
 _NOT_OF_A_CLASS = frozenset(
     {
         "__dict__",
@@ -52,7 +53,11 @@ def digest(value: Any) -> str | None:
         return None
 
 
-def _hash(kind: str, parts: Iterable[bytes] = ()) -> bytes:
+def _text(value: Any) -> bytes:
+    return repr(value).encode("utf-8", "surrogatepass")
+
+
+def _hash(kind: str, parts: Iterable[bytes | bytearray | memoryview] = ()) -> bytes:
     found = hashlib.blake2b(kind.encode(), digest_size=20)
     for part in parts:
         found.update(len(part).to_bytes(8, "big"))
@@ -69,8 +74,10 @@ class _Digest:
         self._kept: list[Any] = []  # so that no id is given away twice
 
     def of(self, value: Any) -> bytes:
+        if type(value) is bytes or type(value) is bytearray:
+            return _hash(type(value).__name__, [value])
         if type(value) in _PLAIN:
-            return _hash(type(value).__name__, [repr(value).encode("utf-8", "surrogatepass")])
+            return _hash(type(value).__name__, [_text(value)])
         place = id(value)
         if place in self._done:
             return self._done[place]
@@ -99,7 +106,7 @@ class _Digest:
 
     def sequence(self, value: Any) -> Iterable[bytes]:
         if set(map(type, value)) <= _PLAIN:
-            return [repr(value).encode("utf-8", "surrogatepass")]
+            return [_text(value)]
         return self.all(value)
 
     def set(self, value: Any) -> Iterable[bytes]:
@@ -146,7 +153,7 @@ class _Digest:
         if named := self.by_name(value):
             return named
         reduce = copyreg.dispatch_table.get(type(value))
-        found: Any = reduce(value) if reduce else value.__reduce_ex__(4)
+        found: Any = reduce(value) if reduce else value.__reduce_ex__(5)
         if isinstance(found, str):
             return [type(value).__module__.encode(), found.encode()]
         make, given, state, items, pairs = (*tuple(found), None, None, None)[:5]
@@ -184,7 +191,7 @@ def _module(_: _Digest, value: Any) -> Iterable[bytes]:
     return [value.__name__.encode(), own_source(value.__name__)]
 
 
-_KINDS: dict[type, Callable[[_Digest, Any], Iterable[bytes]]] = {
+_KINDS: dict[type, Callable[[_Digest, Any], Iterable[bytes | memoryview]]] = {
     list: _Digest.sequence,
     tuple: _Digest.sequence,
     set: _Digest.set,
@@ -199,6 +206,6 @@ _KINDS: dict[type, Callable[[_Digest, Any], Iterable[bytes]]] = {
     property: lambda self, value: self.all([value.fget, value.fset, value.fdel]),
     classmethod: lambda self, value: self.all([value.__func__]),
     staticmethod: lambda self, value: self.all([value.__func__]),
-    bytearray: lambda _, value: [bytes(value)],
+    pickle.PickleBuffer: lambda _, value: [value.raw()],
     Path: lambda _, value: [str(value).encode()],
 }
