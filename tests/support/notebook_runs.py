@@ -124,6 +124,11 @@ class NotebookRun:
         """One of its JSON files."""
         return dict(json.loads((self.directory / name).read_text()))
 
+    def number(self, name: str) -> int:
+        """The number in one of its files, 0 where there is none yet."""
+        path = self.directory / name
+        return int(path.read_text() or 0) if path.exists() else 0
+
     def states(self) -> list[str]:
         """What is said of each cell."""
         return [cell.metadata.get("skiva", {}).get("state", "") for cell in self.out.cells]

@@ -248,6 +248,30 @@ def test_a_runaway_print_is_bounded_in_the_notebook_alone(make: Make) -> None:
         assert sum(1 for line in log if len(line) == 100) == 400_000
 
 
+def test_a_kernel_that_prints_faster_than_it_is_read_loses_no_line(make: Make) -> None:
+    """While nobody reads, the kernel waits instead of throwing lines away."""
+    printing = (
+        "import os, time\nprint('ready', flush=True)\nwhile not os.path.exists('go'):\n    time.sleep(0.01)\n"
+        "for number in range(4000):\n    print('line', number, flush=True)\n"
+        "    with open('printed', 'w') as file:\n        file.write(str(number))"
+    )
+    run = make(notebook_of(printing))
+    run.start()
+    run.wait_for_output("ready", 0)
+    run.tell(signal.SIGSTOP)
+    (run.directory / "go").touch()
+
+    def stands_still() -> bool:
+        before = run.number("printed")
+        time.sleep(1)
+        return before == run.number("printed") > 500
+
+    wait_until(stands_still, 60, "a kernel that waits for its reader")
+    run.tell(signal.SIGCONT)
+    assert run.wait() == 0
+    assert text_of(run.out.cells[0]) == "ready\n" + "".join(f"line {number}\n" for number in range(4000))
+
+
 def test_an_unknown_kernel_is_told_in_words(make: Make) -> None:
     """A kernel that is not here is named with those that are."""
     notebook = notebook_of("1")

@@ -73,18 +73,24 @@ class Client(NotebookClient):
         if hooks:
             hooks[-1].output(outs, msg, display_id, cell_index)
             return None
+        outputs = self._document.outputs[cell_index]
+        if self.clear_before_next_output:
+            self.clear_before_next_output = False
+            outputs.clear()
+        self._document.touch(cell_index)
+        if msg["msg_type"] == "stream":  # there may be very many
+            outputs.add_stream(msg["content"]["name"], msg["content"]["text"])
+            self._log(msg["content"]["text"])
+            return None
         try:
             output: NotebookNode = output_from_msg(msg)
         except ValueError:
             return None
-        if self.clear_before_next_output:
-            self.clear_before_next_output = False
-            self._document.outputs[cell_index].clear()
         if display_id:
             self._shown.setdefault(display_id, []).append((cell_index, output))
-        self._document.outputs[cell_index].add(output)
-        self._document.touch(cell_index)
-        self._log(output)
+        outputs.add(output)
+        if text := plain(output):
+            self._log(("" if self._line_begins else "\n") + text + "\n")
         return output
 
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
@@ -105,12 +111,7 @@ class Client(NotebookClient):
             output["data"], output["metadata"] = content["data"], content["metadata"]
             self._document.touch(index)
 
-    def _log(self, output: NotebookNode) -> None:
-        if output.output_type == "stream":
-            text = str(output.text)
-        else:
-            text = plain(output)
-            text = text and ("" if self._line_begins else "\n") + text + "\n"
+    def _log(self, text: str) -> None:
         if text:
             self._show(text)
             self._line_begins = text.endswith("\n")

@@ -16,10 +16,17 @@ from skiva.runs.notebook.delivery import deliver
 from skiva.runs.notebook.document import Document, now
 from skiva.runs.notebook.ends import End, Teller, death_in_words
 from skiva.runs.notebook.keeping import Variables
-from skiva.runs.notebook.kernel import CannotStart, death_of, kernel_name, kill, running_kernel
+from skiva.runs.notebook.kernel import (
+    WAIT_FOR_READER,
+    CannotStart,
+    death_of,
+    kernel_name,
+    kill,
+    running_kernel,
+)
 from skiva.runs.notebook.outputs import note
 from skiva.runs.notebook.plan import SKIP, Plan
-from skiva.runs.notebook.saved import KernelDoesNotAnswer
+from skiva.runs.notebook.saved import KernelDoesNotAnswer, reply_to
 from skiva.runs.notebook.signals import Signals
 from skiva.runs.paths import RunDir
 from skiva.runs.requeue import GO_ON
@@ -163,7 +170,7 @@ class Execution:
             return self._stamped(End("failed", 1, str(problem)))
 
     async def _cells(self) -> End:
-        await self._describe_language()
+        await self._prepare()
         if self._restarts and not self._plan.goes_on:
             self._client.tell("skiva: an earlier job saved nothing, so it begins with the first cell again")
         for index in self._plan.cells:
@@ -176,11 +183,14 @@ class Execution:
         self._note_progress(len(self._plan.code), "")
         return self._stamped(End("completed", 0, "Completed."))
 
-    async def _describe_language(self) -> None:
+    async def _prepare(self) -> None:
         kernel: Any = self._client.kc
         with suppress(Exception):
             reply = await kernel.kernel_info(reply=True, timeout=10)
             self._plan.notebook.metadata["language_info"] = reply["content"]["language_info"]
+            if reply["content"]["implementation"] == "ipython":
+                message = kernel.execute(WAIT_FOR_READER, silent=True, store_history=False)
+                await reply_to(kernel, self._km, message, 10)
 
     async def _one(self, index: int) -> End | None:
         """Run one cell; an end, if that is one."""

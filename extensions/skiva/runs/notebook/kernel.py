@@ -10,15 +10,24 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
 
-__all__ = ["CannotStart", "death_of", "kernel_name", "kill", "running_kernel"]
+__all__ = ["WAIT_FOR_READER", "CannotStart", "death_of", "kernel_name", "kill", "running_kernel"]
 
 _START = 120
 """Seconds for a kernel to answer; a shared file system may be slow in the morning."""
 _END = 5.0
+_QUEUE = 200_000
+"""Messages that may wait for us, who are slower than a kernel that prints line by line."""
+WAIT_FOR_READER = """\
+(lambda thread, zmq: thread.schedule(lambda: thread.socket.setsockopt(zmq.XPUB_NODROP, 1)))(
+    get_ipython().kernel.iopub_thread, __import__("zmq")
+)
+"""
+"""Makes IPython's kernel wait when even more wait; otherwise it throws away what it prints then."""
 
 
 class CannotStart(Exception):
@@ -48,6 +57,7 @@ async def running_kernel(name: str, cwd: Path, told: Mapping[str, str]) -> Async
         try:
             await manager.start_kernel(cwd=str(cwd), env={**os.environ, **told})
             client = manager.client()
+            client.context.setsockopt(zmq.RCVHWM, _QUEUE)
             client.start_channels()
             await client.wait_for_ready(timeout=_START)
         except NoSuchKernel:

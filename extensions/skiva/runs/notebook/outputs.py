@@ -92,19 +92,22 @@ class Outputs:
 
     def add(self, output: NotebookNode) -> None:
         """One more."""
-        if output.output_type != "stream":
+        if output.output_type == "stream":
+            self.add_stream(str(output.name), str(output.text))
+        else:
             self._add_item(_Item(output, _EACH + _weight(output) // _RICH))
-            return
-        text = str(output.text)
+
+    def add_stream(self, name: str, text: str) -> None:
+        """Text that was printed."""
         if not self._tail:
             if self._head and self._room < len(text):
                 self._head_size += self._head[-1].squeeze()
             room = max(0, self._room)
             first, text = text[:room], text[room:]
             if first:
-                self._head_size += _append(self._head, output.name, first, None)
+                self._head_size += _append(self._head, name, first, None)
         if text:
-            self._tail_size += _append(self._tail, output.name, text[-self._half :], _CHUNK)
+            self._tail_size += _append(self._tail, name, text[-self._half :], _CHUNK)
             self._left_out += max(0, len(text) - self._half)
             self._shorten()
 

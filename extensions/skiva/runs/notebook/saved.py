@@ -9,7 +9,15 @@ from typing import Any
 from skiva.runs.files import read_json
 from skiva.runs.notebook import keeper
 
-__all__ = ["KernelDoesNotAnswer", "Lost", "load_variables", "lost_in_words", "save_variables", "saved_cell"]
+__all__ = [
+    "KernelDoesNotAnswer",
+    "Lost",
+    "load_variables",
+    "lost_in_words",
+    "reply_to",
+    "save_variables",
+    "saved_cell",
+]
 
 _AFTER = 3.0
 """Seconds for a kernel to finish what it was told to leave."""
@@ -59,7 +67,7 @@ async def _ask(
 ) -> Lost:
     """Carry out a request of `keeper` in the kernel, unseen by the notebook."""
     message = client.execute(_code(request, answer), silent=True, store_history=False, allow_stdin=False)
-    content = await _reply(client, manager, message, seconds)
+    content = await reply_to(client, manager, message, seconds)
     if content["status"] != "ok":
         raise KernelDoesNotAnswer(f"{content.get('ename', 'Error')}: {content.get('evalue', '')}")
     told = read_json(answer) or {}
@@ -78,7 +86,12 @@ def _code(request: dict[str, Any], answer: Path) -> str:
     return f"__import__('builtins').exec({run}, {{'__name__': 'skiva_keeper', 'REQUEST': {request!r}}})"
 
 
-async def _reply(client: Any, manager: Any, message: str, seconds: float | None) -> dict[str, Any]:
+async def reply_to(client: Any, manager: Any, message: str, seconds: float | None) -> dict[str, Any]:
+    """What the kernel answers to a request; after so many seconds it is interrupted.
+
+    Raises:
+        KernelDoesNotAnswer: it has died, or does not answer even then.
+    """
     end = None if seconds is None else time.monotonic() + seconds
     told = False
     while True:
