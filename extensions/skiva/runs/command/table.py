@@ -21,7 +21,7 @@ _SHRINKS = (
     (_NAME, 0),
     (_STATE, 0),
 )
-"""What gives way first where the terminal is narrow, and down to which width."""
+"""What gives way first where the terminal is narrow, and down to which width; at 0 it is left out."""
 _GAP = 2
 
 
@@ -86,7 +86,7 @@ def _shrink(widths: list[int], most: int) -> None:
     for column, least in _SHRINKS:
         over = _total(widths) - most
         if over > 0:
-            widths[column] = max(min(least, widths[column]), widths[column] - over)
+            widths[column] = least and max(min(least, widths[column]), widths[column] - over)
     widths[_ID] = min(widths[_ID], most)
 
 
