@@ -32,7 +32,7 @@ def _slice(name: str, partition: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def home(cluster: Any) -> Iterator[Path]:
-    """Somebody's home, whose session was told of two slices: jobs start on one, and wait for the other."""
+    """Somebody's home, whose session was told of two slices: jobs start on one, and wait for the lab."""
     place = Path(tempfile.mkdtemp(prefix="skiva-scheduler-", dir="/var/tmp"))
     site = tomllib.loads((cluster.dir / "site.toml").read_text())
     cpu = next(one for one in site["slice"] if not one.get("gres"))["partition"]
@@ -77,6 +77,12 @@ def serve(home: Path) -> Iterator[Callable[..., SchedulerServer]]:
 def server(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
     """One of them."""
     return serve(26701)
+
+
+@pytest.fixture(scope="module")
+def lab(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
+    """Another, which is a JupyterLab."""
+    return serve(26702, lab=True)
 
 
 def _queue(cluster: Any, user: str) -> list[str]:
@@ -197,12 +203,9 @@ def test_jobs_that_wait_can_be_stopped_and_deleted(cluster: Any, server: Schedul
     assert stopped not in [one["job_id"] for one in server.ask("GET", "jobs")["jobs"]]
 
 
-def test_two_servers_keep_a_schedule_once(
-    server: SchedulerServer, serve: Callable[..., SchedulerServer], home: Path
-) -> None:
+def test_two_servers_keep_a_schedule_once(server: SchedulerServer, lab: SchedulerServer, home: Path) -> None:
     """What was due a moment ago is sent once by two servers, as the definition says; its pause is kept."""
     _notebook(home, "nightly.ipynb", "x = 1", "print(x)", tags={0: ["parameters"]})
-    other = serve(26702)
     form = _form("nightly", schedule="0 0 1 1 *", timezone="Europe/Berlin", parameters={"x": "7"})
     definition = server.ask("POST", "job_definitions", form)["job_definition_id"]
     refused = server.answer("POST", "scheduler/job_definitions", {**form, "schedule": "often"})
@@ -216,32 +219,31 @@ def test_two_servers_keep_a_schedule_once(
     (file.with_name("draft")).replace(file)
 
     def jobs() -> list[Any]:
-        found: list[Any] = other.ask("GET", f"jobs?job_definition_id={definition}")["jobs"]
+        found: list[Any] = lab.ask("GET", f"jobs?job_definition_id={definition}")["jobs"]
         return found
 
     (job,) = wait_until(jobs, 30, server.log)
-    assert other.wait_for(job["job_id"], "COMPLETED")["parameters"] == {"x": "7"}
+    assert lab.wait_for(job["job_id"], "COMPLETED")["parameters"] == {"x": "7"}
     assert '"7\\n"' in (home / "skiva-runs" / job["job_id"] / "out.ipynb").read_text()
     assert len(jobs()) == 1
-    by_hand = other.ask("POST", f"job_definitions/{definition}/jobs", {"parameters": {"x": "8"}})["job_id"]
-    assert other.wait_for(by_hand, "COMPLETED")["parameters"] == {"x": "8"}
-    other.ask("PATCH", f"job_definitions/{definition}", {"active": False})
+    by_hand = lab.ask("POST", f"job_definitions/{definition}/jobs", {"parameters": {"x": "8"}})["job_id"]
+    assert lab.job(by_hand)["parameters"] == {"x": "8"}
+    lab.ask("PATCH", f"job_definitions/{definition}", {"active": False})
     assert server.ask("GET", f"job_definitions/{definition}")["active"] is False
     server.ask("DELETE", f"job_definitions/{definition}")
-    assert other.ask("GET", "job_definitions")["total_count"] == 0
+    assert lab.ask("GET", "job_definitions")["total_count"] == 0
     assert len(jobs()) == 2
 
 
 @pytest.mark.browser
-def test_its_own_form_makes_a_run(serve: Callable[..., SchedulerServer], home: Path) -> None:
+def test_its_own_form_makes_a_run(lab: SchedulerServer, home: Path) -> None:
     """Its form sends a notebook to the slice that is chosen, and its list tells the end."""
     _notebook(home, "from-form.ipynb", "print('made by a form')")
-    server = serve(26703, lab=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", timeout=60_000)
         page = chromium.new_page(viewport={"width": 1300, "height": 1100}, locale="en-GB")
         page.set_default_timeout(60_000)
-        page.goto(f"http://127.0.0.1:{server.port}/lab?token=t")
+        page.goto(f"http://127.0.0.1:{lab.port}/lab?token=t")
         page.locator(".jp-DirListing-item", has_text="from-form.ipynb").click(button="right")
         page.get_by_role("menuitem", name="Create Job").click()
         page.get_by_label("Job name").fill("By the form")
@@ -249,8 +251,8 @@ def test_its_own_form_makes_a_run(serve: Callable[..., SchedulerServer], home: P
         page.get_by_role("option", name="cpu, 8 h").click()
         page.get_by_role("button", name="Create").click()
         page.get_by_title('Delete "By the form"').wait_for()
-        (job,) = server.ask("GET", "jobs?name=By the form")["jobs"]
-        server.wait_for(job["job_id"], "COMPLETED")
+        (job,) = lab.ask("GET", "jobs?name=By the form")["jobs"]
+        lab.wait_for(job["job_id"], "COMPLETED")
         page.get_by_role("button", name="Reload").click()
         row = page.get_by_role("row", name=re.compile("By the form"))
         expect(row).to_contain_text("Completed", timeout=30_000)
