@@ -70,6 +70,8 @@ _LATE = 120.0
 """Seconds after which a run that Slurm does not have was never submitted; a submission takes less."""
 MISSING = 20.0
 """Seconds between the two readings that must both lack a job before it is given up."""
+_LAG = 30.0
+"""Seconds in which what a job wrote on its node may not be seen here yet."""
 _PATIENCE = 60.0
 """Seconds in which a job that was told to end does so."""
 
@@ -228,9 +230,13 @@ def _ended(found: _Found, job: QueueJob) -> Status:
     if found.traces.has_result:
         state = "completed"
     sentence = _SENTENCES.get(state, "")
-    if state == "killed" or (state == "completed" and not found.traces.has_result):
-        begun = found.common["started"] is not None
-        state = "killed" if begun or state == "killed" else state
+    if state == "completed" and not found.traces.has_result and found.spec.tasks is None:
+        state = "killed"  # every job of ours writes its last line before it ends well
+    if state == "killed":
+        by_itself = job.exit_code in ("0:0", "1:0")
+        if by_itself and job.ends is not None and 0 <= found.now - job.ends < _LAG:
+            return found.status("ending", "It is ending.")
+        begun = found.common["started"] is not None or word == "COMPLETED"
         where = "ended without a word" if begun else "failed before it began"
         sentence = (
             f"It {where} (Slurm: {word}, exit code {job.exit_code or '?'}); the end of its log may tell why."

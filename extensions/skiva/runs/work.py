@@ -249,5 +249,16 @@ class Watch:
         return 0
 
 
+def _guarded_main() -> int:
+    try:
+        return main(sys.argv[1:])
+    except OSError:  # a full disk: Slurm's word is the only one, and must not look like one of ours
+        import traceback
+
+        with suppress(OSError):
+            traceback.print_exc()
+        return os.EX_IOERR
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_guarded_main())

@@ -170,6 +170,7 @@ def test_an_end_that_somebody_saw_is_over_only_until_the_job_goes_on() -> None:
         ("PREEMPTED", "preempted"),
         ("CANCELLED by 0", "cancelled"),
         ("FAILED", "killed"),
+        ("COMPLETED", "killed"),
         ("BOOT_FAIL", "node_failed"),
     ],
 )
@@ -179,6 +180,17 @@ def test_where_the_job_left_no_word_slurm_has_it(word: str, state: str) -> None:
     found = status(_SPEC, traces, _reading(_job(word)), _NOW)
     assert (found.state, found.over) == (state, True)
     assert status(_SPEC, replace(traces, has_result=True), _reading(_job(word)), _NOW).state == "completed"
+
+
+def test_a_last_line_that_is_not_seen_yet_is_waited_for() -> None:
+    """A job that ended by itself has written one; on another machine's disk it shows a moment later."""
+    traces = Traces(events=[{"event": "started", "at": _NOW - 9}], submission={"job_id": 7, "at": _NOW - 10})
+    for word, code in (("COMPLETED", "0:0"), ("FAILED", "1:0")):
+        job = _job(word, ends=_NOW - 5, exit_code=code)
+        assert status(_SPEC, traces, _reading(job), _NOW).state == "ending"
+        assert status(_SPEC, traces, _reading(job), _NOW + 60).state == "killed"
+    killed = _job("FAILED", ends=_NOW - 5, exit_code="0:9")
+    assert status(_SPEC, traces, _reading(killed), _NOW).state == "killed"
 
 
 def test_a_job_that_does_not_end_when_told_to_is_said_to_run() -> None:

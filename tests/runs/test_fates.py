@@ -1,0 +1,337 @@
+"""Runs on a real Slurm, and every way in which they can end: each is told as it was."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.hub import HubClient
+from tests.support.run_owner import RunOwner, run_owner
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as another account")]
+
+_WORK = """
+import threading
+def greets(name):
+    print("hello", name)
+    return f"Hello {name}."
+def fails():
+    raise KeyError("no such thing")
+def faults():
+    import ctypes
+    ctypes.string_at(0)
+def leaves():
+    os._exit(7)
+def exits():
+    sys.exit("had enough")
+def stays():
+    return threading.Lock()
+def eats():
+    content = bytearray(900 * 1024 * 1024)
+    content[::4096] = bytes([1]) * len(content[::4096])
+def dies():
+    os.kill(os.getpid(), 9)
+def orphans():
+    os.kill(os.getppid(), 9)
+    time.sleep(60)
+def sleeps():
+    time.sleep(600)
+async def later():
+    return 7
+def odd(number):
+    if number % 2:
+        raise ValueError(number)
+    return number * number
+def goes_on():
+    run = skiva.this_run()
+    with open("begun", "a") as file:
+        file.write(f"{run.restarts}\\n")
+    with skiva.checkpoint(every=0.0) as state:
+        while state.get("steps", 0) < 10_000 and not (run.restarts and state["steps"] > state["first"]):
+            state["steps"] = state.get("steps", 0) + 1
+            if not run.restarts:
+                state["first"] = state["steps"]
+            state.save()
+            time.sleep(0.1)
+        return [run.restarts, state.restored]
+def twice():
+    run = skiva.this_run()
+    with open(f"begun-{run.id}", "a") as file:
+        file.write("once\\n")
+    if not run.restarts:
+        time.sleep(600)
+    return "at last"
+"""
+_SUBMITTED = """
+os.chdir(os.path.dirname(os.environ["SKIVA_RUNS"]))
+runs = dict(
+    limit=skiva.submit(sleeps, hours=1 / 60),
+    goes_on=skiva.submit(goes_on, hours=1 / 60, restarts=3),
+    greets=skiva.submit(greets, "Ann", name="a name with ünïcode"),
+    later=skiva.submit(later),
+    **{f.__name__: skiva.submit(f) for f in (fails, faults, leaves, exits, stays, eats, dies, orphans)},
+    waits=skiva.map(abs, [-1, -2], at_once=1),
+    cancelled=skiva.submit(sleeps),
+    again=skiva.submit(twice, restarts=1),
+    once=skiva.submit(twice),
+    odd=skiva.map(odd, range(20)),
+)
+told = {name: run.id for name, run in runs.items()}
+"""
+
+
+@pytest.fixture(scope="module")
+def owner(cluster: Any) -> Iterator[RunOwner]:
+    """A researcher with an offer."""
+    with run_owner(cluster, "researcher1") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def runs(owner: RunOwner) -> dict[str, str]:
+    """All runs of these tests by name: they were submitted together, by a process that is gone."""
+    made: dict[str, str] = owner.do(_WORK + _SUBMITTED)
+    for name in ("again", "once"):
+        wait_until(lambda name=name: (owner.place / f"begun-{made[name]}").exists(), 60, name)  # type: ignore[misc]
+        job = str(owner.job_of(made[name]))
+        owner.slurm("scontrol", "update", f"jobid={job}", "requeue=1")
+        owner.slurm("scontrol", "requeue", job)
+    return made
+
+
+def test_what_a_function_returns_comes_back(owner: RunOwner, runs: dict[str, str]) -> None:
+    """From another process, by the run's id alone; what it printed is in its log, its name as given."""
+    told = owner.do(f"r = skiva.run({runs['greets']!r}); told = [r.result(60), r.logs(), r.name]")
+    assert told == ["Hello Ann.", "hello Ann\n", "a name with ünïcode"]
+    assert owner.do(f"told = skiva.run({runs['later']!r}).result(60)") == 7
+
+
+_ENDS = {
+    "fails": ("failed", "KeyError: 'no such thing'"),
+    "faults": ("killed", "SIGSEGV"),
+    "leaves": ("failed", "exit status 7"),
+    "exits": ("failed", "SystemExit: had enough"),
+    "stays": ("failed", "the result cannot travel back from the job"),
+    "eats": ("out_of_memory", "more memory"),
+    "dies": ("killed", "SIGKILL"),
+    "orphans": ("killed", "without a word"),
+}
+
+
+@pytest.mark.parametrize("name", _ENDS)
+def test_an_end_is_told_as_it_was(owner: RunOwner, runs: dict[str, str], name: str) -> None:
+    """An exception, a fault, an exit, a result that cannot travel, no memory, a kill: state and words."""
+    state, words = _ENDS[name]
+    end = owner.end(runs[name])
+    assert end["state"] == state, end
+    assert words in end["sentence"]
+    assert len(owner.jobs_with_tag(runs[name])) == 1
+
+
+def test_an_exception_is_raised_where_the_result_is_asked_for(owner: RunOwner, runs: dict[str, str]) -> None:
+    """With the traceback of the job's code alone, and itself as the cause."""
+    told = owner.do(
+        f"try: skiva.run({runs['fails']!r}).result(60)\n"
+        "except skiva.RunFailed as e: told = [str(e), repr(e.__cause__), e.traceback]"
+    )
+    assert "KeyError: 'no such thing'" in told[0]
+    assert told[1] == "KeyError('no such thing')"
+    assert "in fails" in told[2]
+    assert "user_code.py" not in told[2]
+
+
+def test_a_map_is_one_submission_and_its_failed_items_run_again_alone(
+    owner: RunOwner, runs: dict[str, str]
+) -> None:
+    """20 items in one array, half of them fail: the other results are there, and a rerun has ten tasks."""
+    end = owner.end(runs["odd"])
+    assert end["state"] == "failed", end
+    assert end["sentence"].startswith("10 of 20 tasks did not complete; the first: ValueError: 1")
+    told = owner.do(
+        f"r = skiva.run({runs['odd']!r})\n"
+        "found = [one if isinstance(one, int) else str(one.__cause__) for one in r.results()]\n"
+        "again = r.rerun(); again.wait(100)\n"
+        "told = [found, again.status.tasks, again.spec.again_of, [str(e.__cause__) for e in again.results()]]"
+    )
+    assert told[0] == [n * n if n % 2 == 0 else str(n) for n in range(20)]
+    assert told[1:] == [{"failed": 10}, runs["odd"], [str(n) for n in range(1, 20, 2)]]
+    assert owner.do(f"told = skiva.run({runs['waits']!r}).result(60)") == [1, 2]
+
+
+def test_cancelling_ends_what_runs_and_what_waits(owner: RunOwner, runs: dict[str, str]) -> None:
+    """A running one leaves its log, a waiting one never begins, and a second cancel is no mistake."""
+    told = owner.do(
+        "crowd = skiva.map(time.sleep, [600, 600, 600], at_once=1)\n"
+        f"one = skiva.run({runs['cancelled']!r})\n"
+        "[r.cancel() for r in (crowd, one, one)]\n"
+        "told = [one.wait(60).state, one.status.sentence, crowd.wait(60).state, crowd.status.tasks, crowd.id]"
+    )
+    assert told[:-1] == ["cancelled", "Cancelled.", "cancelled", {"cancelled": 3}]
+    assert owner.state(told[-1]) == "cancelled"
+
+
+@pytest.mark.parametrize("how", ["goes on", "lasts"])
+def test_a_lost_node_is_told_and_begun_again_only_where_allowed(owner: RunOwner, how: str) -> None:
+    """Its node fails: without restarts that is its end, with one it begins again elsewhere or later."""
+    restarts = int(how == "goes on")
+    run = owner.do(
+        "def waits(): time.sleep(0 if skiva.this_run().restarts else 600)\n"
+        f"told = skiva.submit(waits, slice='shared', restarts={restarts}).id"
+    )
+    wait_until((owner.runs / run / "state.jsonl").exists, 60, "it runs")
+    node = _node_of(owner, "shared")
+    owner.slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        if restarts:
+            wait_until(lambda: owner.state(run) == "requeued", 30, "it waits again", every=0.5)
+        else:
+            assert owner.end(run, 30)["state"] == "node_failed"
+    finally:
+        # A node that answers may have come back by itself.
+        owner.cluster.run_as("root", ["/usr/bin/scontrol", "update", f"nodename={node}", "state=resume"])
+    if restarts:
+        end = owner.end(run)
+        assert (end["state"], end["restarts"]) == ("completed", 1), end
+
+
+def _node_of(owner: RunOwner, partition: str) -> str:
+    done = owner.cluster.run_as("root", ["/usr/bin/sinfo", "-h", "-o", "%N", "-p", partition])
+    return str(done.stdout.strip())
+
+
+def test_a_killed_slurmd_takes_no_run_along(owner: RunOwner) -> None:
+    """The node's daemon dies of SIGKILL and comes back; the run neither ends nor begins a second time."""
+    go = owner.place / "go"
+    run = owner.do(
+        "def waits():\n"
+        f"    while not os.path.exists({str(go)!r}): time.sleep(0.1)\n"
+        "    return skiva.this_run().restarts\n"
+        "told = skiva.submit(waits, slice='shared').id"
+    )
+    wait_until((owner.runs / run / "state.jsonl").exists, 60, "it runs")
+    part = next(name for name in owner.cluster.status()["processes"] if "shared" in name)
+    os.kill(owner.cluster.status()["processes"][part]["pid"], signal.SIGKILL)
+    wait_until(lambda: owner.cluster.status()["processes"][part]["alive"], 60, "slurmd is back")
+    assert owner.state(run) == "running"
+    go.touch()
+    assert owner.do(f"told = skiva.run({run!r}).result(60)") == 0
+
+
+@contextmanager
+def _no_slurmctld(owner: RunOwner) -> Iterator[None]:
+    """It is ended in good order: one that is killed forgets the jobs of the last seconds."""
+    hold = owner.cluster.dir / "hold" / "slurmctld"
+    hold.parent.mkdir(exist_ok=True)
+    hold.touch()
+    pid = owner.cluster.status()["processes"]["slurmctld"]["pid"]
+    try:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30, "slurmctld has ended")
+        yield
+    finally:
+        hold.unlink()
+        wait_until(lambda: owner.cluster.status()["processes"]["slurmctld"]["alive"], 60, "it is back")
+
+
+def test_without_slurm_a_run_goes_on_and_its_end_is_seen(owner: RunOwner) -> None:
+    """slurmctld is away: the run is still said to run, with the trouble; its files alone tell its end."""
+    go = owner.place / "go on"
+    run = owner.do(
+        "def waits():\n"
+        f"    while not os.path.exists({str(go)!r}): time.sleep(0.1)\n"
+        "    return 42\n"
+        "told = skiva.submit(waits).id"
+    )
+    wait_until((owner.runs / run / "state.jsonl").exists, 60, "it runs")
+    with _no_slurmctld(owner):
+        told = owner.do(f"s = skiva.run({run!r}).status; told = [s.state, s.trouble]")
+        assert told[0] == "running"
+        assert "not answering" in told[1]
+        go.touch()
+        assert owner.do(f"told = skiva.run({run!r}).result(60)") == 42
+
+
+_KILLS = {
+    "before its first line": ("main", "open", "state.jsonl", 2, "killed"),
+    "before user code": ("main", "os.fork", "", 1, "killed"),
+    "while the result is written": ("child", "open", r"\.result\.pkl", 1, "killed"),
+    "before the result is in place": ("child", "os.rename", "result.pkl", 1, "killed"),
+    "before its last line": ("main", "open", "state.jsonl", 3, "completed"),
+}
+
+
+def test_a_job_killed_at_any_point_is_told_as_it_was(owner: RunOwner) -> None:
+    """Its main process or its child dies of SIGKILL: no second job, whole files, and no end that was not."""
+    code = "ids = []\n"
+    for place, event, pattern, time, _ in _KILLS.values():
+        python = owner.deadly_python(place, event, pattern, time)
+        code += f"sys.executable = {str(python)!r}\nids.append(skiva.submit(pow, 2, 3).id)\n"
+    made = owner.do(f"{code}told = ids")
+    for run, (point, (*_, state)) in zip(made, _KILLS.items(), strict=True):
+        end = owner.end(run, 60)
+        assert end["state"] == state, (point, end)
+        assert len(owner.jobs_with_tag(run)) == 1
+        names = {path.name for path in (owner.runs / run).iterdir()}
+        assert {"spec.json", "call.pkl", "env.json", "submission.json"} <= names
+        if state == "completed":
+            assert owner.do(f"told = skiva.run({run!r}).result()") == 8
+
+
+def test_a_job_that_slurm_begins_again_after_its_result_computes_nothing_twice(owner: RunOwner) -> None:
+    """It was killed between its result and its last line, and an operator puts it back: it is completed."""
+    python = owner.deadly_python("main", "open", "state.jsonl", 3)
+    run = owner.do(f"sys.executable = {str(python)!r}\ntold = skiva.submit(pow, 2, 3, restarts=1).id")
+    wait_until((owner.runs / run / "result.pkl").exists, 60, lambda: f"a result: {owner.end(run)}")
+    assert owner.end(run)["state"] == "completed"
+    assert (owner.runs / run / "state.jsonl").read_text().count("started") == 1
+
+
+def test_a_run_that_slurm_begins_again_does_so_only_where_allowed(
+    owner: RunOwner, runs: dict[str, str]
+) -> None:
+    """Put back by an operator: with restarts it has its result, without its code has run once and no more."""
+    again, once = owner.end(runs["again"]), owner.end(runs["once"])
+    assert (again["state"], again["restarts"]) == ("completed", 1), again
+    assert once["state"] == "not_restarted", once
+    begun = {
+        name: (owner.place / f"begun-{runs[name]}").read_text().count("once") for name in ("again", "once")
+    }
+    assert begun == {"again": 2, "once": 1}
+
+
+def test_a_run_goes_on_across_its_time_limit(owner: RunOwner, runs: dict[str, str]) -> None:
+    """A one-minute job saves when it is warned, waits its turn again and has what it saved."""
+    end = owner.end(runs["goes_on"])
+    assert (end["state"], end["restarts"]) == ("completed", 1), end
+    assert owner.do(f"told = skiva.run({runs['goes_on']!r}).result()") == [1, True]
+    assert (owner.place / "begun").read_text() == "0\n1\n"
+    assert len(owner.jobs_with_tag(runs["goes_on"])) == 1
+
+
+def test_the_time_limit_is_told_as_such(owner: RunOwner, runs: dict[str, str]) -> None:
+    """Not as a failure, and with what to do."""
+    told = owner.do(
+        f"s = skiva.run({runs['limit']!r}).wait(120); told = [s.state, s.sentence, s.action, s.restarts]"
+    )
+    assert told[:2] == ["time_limit", "Stopped by the time limit."]
+    assert "more hours" in told[2]
+    assert told[3] == 0
+
+
+def test_a_session_leaves_its_offer_for_terminals(owner: RunOwner) -> None:
+    """After a session was started, a terminal outside of it knows where runs go."""
+    kept = Path(f"~{owner.name}").expanduser() / ".local" / "state" / "skiva" / "offer.json"
+    kept.unlink(missing_ok=True)
+    with HubClient(owner.cluster.url, owner.cluster.admin_token) as hub:
+        hub.start_server(owner.name, {"slice": "cpu", "hours": 1})
+        try:
+            wait_until(kept.exists, 60, "the offer is there")
+            code = "r = skiva.submit(pow, 2, 5, slice='cpu'); told = [r.id, r.result(60)]"
+            assert owner.do(code, env={"SKIVA_RUN_DIR": ""})[1] == 32
+        finally:
+            hub.stop_server(owner.name)
+            hub.wait_stopped(owner.name, 60)
