@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,7 +127,7 @@ def test_a_run_is_followed_cancelled_and_repeated(person: Person) -> None:
     runs.press("Run again")
     expect(runs.state).to_contain_text("Running", timeout=PATIENCE)
     runs.press("Back to all runs")
-    expect(runs.panel.get_by_role("option")).to_have_count(2)
+    expect(runs.panel.get_by_role("option", name="live, ")).to_have_count(2)
     assert person.complaints == []
 
 
@@ -142,13 +141,13 @@ def test_what_was_removed_comes_back_with_undo(person: Person) -> None:
     expect(card.get_by_role("status")).to_have_text("'worked'", timeout=PATIENCE)
     runs.row("short").click()
     runs.press("Remove")
-    expect(runs.panel).to_contain_text("No runs yet.")
+    expect(runs.panel.get_by_role("option", name="short, ")).to_have_count(0)
     expect(card).to_contain_text("This run was removed.")
     person.toast("short was removed.").get_by_role("button", name="Undo").click()
     expect(runs.row("short")).to_contain_text("Completed")
     expect(card).to_contain_text("Completed")
     runs.panel.get_by_role("button", name="Failed").click()
-    expect(runs.panel).to_contain_text("No run matches.")
+    expect(runs.panel.get_by_role("option", name="short, ")).to_have_count(0)
 
 
 def _running(person: Person, notebook: str, name: str, seconds: int = 600) -> Locator:
@@ -239,15 +238,13 @@ def test_a_thousand_runs_are_there_within_a_second(person: Person) -> None:
     for _ in range(3):
         person.page.reload()
         person.wait_for_lab()
-        begun = time.monotonic()
-        person.page.get_by_role("tab", name="Runs", exact=True).click()
-        runs.row("run 999").wait_for()
-        took.append(time.monotonic() - begun)
-        person.page.get_by_role("tab", name="Runs", exact=True).click()
+        person.wait_for_kernel()
+        took.append(runs.seconds_to_open())
     assert min(took) < 1, took
     runs.open()
-    for shown in range(200, 1000, 200):
-        expect(runs.panel.get_by_role("option")).to_have_count(shown)
+    for oldest in (800, 600, 400, 200):
+        expect(runs.row(f"run {oldest + 10}")).to_be_attached()
         runs.press("Show older")
+    expect(runs.row("run 10")).to_be_attached()
     runs.panel.get_by_role("searchbox", name="Filter runs").fill("run 0 completed")
     expect(runs.panel.get_by_role("option", name="run 0, ")).to_be_visible()

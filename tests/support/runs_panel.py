@@ -13,6 +13,23 @@ from skiva.runs.spec import Spec
 __all__ = ["Runs", "write_runs"]
 
 
+_CLOCK = """() => {
+    window.took = null;
+    const start = () => {
+        const pressed = performance.now();
+        const look = () => {
+            if (document.querySelector('#skiva-runs [role=option]')?.checkVisibility()) {
+                window.took = performance.now() - pressed;
+            } else {
+                requestAnimationFrame(look);
+            }
+        };
+        look();
+    };
+    addEventListener('pointerdown', start, {once: true, capture: true});
+}"""
+
+
 class Runs:
     """The side panel."""
 
@@ -25,6 +42,18 @@ class Runs:
         if not self.panel.is_visible():
             self.page.get_by_role("tab", name="Runs", exact=True).click()
         expect(self.panel.get_by_role("listbox").or_(self.panel.get_by_text("No runs yet."))).to_be_visible()
+
+    def seconds_to_open(self) -> float:
+        """Open it, and look every frame when the first run is there; close it again."""
+        tab = self.page.get_by_role("tab", name="Runs", exact=True)
+        if self.panel.is_visible():
+            tab.click()
+        expect(self.panel).to_be_hidden()
+        self.page.evaluate(_CLOCK)
+        tab.click()
+        took = self.page.wait_for_function("window.took").json_value()
+        tab.click()
+        return float(took) / 1000
 
     def row(self, name: str) -> Locator:
         """The newest run of that name in the list."""
