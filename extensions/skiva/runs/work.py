@@ -30,13 +30,13 @@ _WATCHED = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signa
 
 def main(arguments: list[str]) -> int:
     """Run what the directory describes, and write down how it went."""
-    os.umask(0o077)
     run = RunDir(Path(arguments[0]))
     spec = Spec.from_json(json.loads(run.spec.read_bytes()))
     task = int(os.environ["SLURM_ARRAY_TASK_ID"]) if spec.tasks is not None else None
     place = run if task is None else run.task(task)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     enter_environment(run, arguments)
+    usual = os.umask(0o077)
     journal = Journal(place.journal)
     if journal.ended:
         return 0
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
     journal.note(STARTS, **_facts(), proof=_proof(spec))
     child = os.fork()
     if child == 0:
+        os.umask(usual)  # for what the user's code makes
         return _child(run, place, spec, task)
     return Watch(run, place, spec, journal, child).until_end()
 
