@@ -5,13 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.fakes.slurm import FakeSlurm
 
-__all__ = ["FakePerson", "offer_of"]
+from skiva.runs.offer import find_offer
+from skiva.runs.queue import Reading, from_jobs
+from skiva.runs.slurm import Slurm, wait_for
+
+__all__ = ["FakePerson", "offer_of", "reading"]
 
 _KILLED_AT = """
 import os, re, signal, sys
@@ -86,3 +91,9 @@ class FakePerson:
         out, err = process.communicate(timeout=60)
         assert process.returncode == (-signal.SIGKILL if at else 0), err
         return out
+
+
+def reading(person: FakePerson, taken: float | None = None) -> Reading:
+    """What Slurm says of this person's jobs, as if it had been asked at `taken`."""
+    jobs = wait_for(Slurm(find_offer(person.env, person.home)).jobs())
+    return from_jobs(jobs.values(), "ann", time.time() if taken is None else taken)

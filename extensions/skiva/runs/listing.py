@@ -1,5 +1,7 @@
 """All runs of a person, newest first."""
 
+import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +59,7 @@ def jobs(*, limit: int = 50, name: str | None = None, state: str | None = None) 
     found = Runs()
     for directory in newest(here()):
         try:
-            one = Run(directory, read_spec(directory))
+            one = Run(_own(directory), read_spec(directory))
         except (LookupError, ValueError):
             continue
         fits = name is None or name.lower() in one.name.lower()
@@ -75,4 +77,15 @@ def run(id: str) -> Run:  # noqa: A002 - what it is called everywhere
         LookupError: there is none.
         ValueError: this is no run's id.
     """
-    return Run(RunDir.of(here(), str(id)))
+    return Run(_own(RunDir.of(here(), str(id))))
+
+
+def _own(directory: RunDir) -> RunDir:
+    """It, if it is one's own: results are unpickled. Raises LookupError where it is not, or a link."""
+    try:
+        state = directory.path.lstat()
+    except OSError:
+        raise LookupError(f"There is no run {directory.id}.") from None
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+        raise LookupError(f"There is no run {directory.id} of yours.")
+    return directory

@@ -1,6 +1,26 @@
-"""Property tests without a time limit for each example: the machine may be busy."""
+"""Somebody with a Slurm that is not one; and no time limit for single examples on a busy machine."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+from tests.support.fake_runs import FakePerson
+
+from skiva.runs import slurm as slurm_module
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePerson:
+    """Somebody whose home and Slurm this process sees too."""
+    made = FakePerson.at(tmp_path)
+    for name in ("SKIVA_RUN_DIR", "SKIVA_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(made.home))
+    monkeypatch.setenv("USER", "ann")
+    monkeypatch.setattr(slurm_module, "_SUBMIT", 5.0)
+    monkeypatch.setattr(slurm_module, "_SEARCH", 3.0)
+    monkeypatch.setattr(slurm_module, "_SEARCH_EVERY", 0.02)
+    return made

@@ -2,14 +2,13 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fake_runs import FakePerson
+from tests.support.fake_runs import FakePerson, reading
 from tests.support.waiting import wait_until
 
 import skiva
@@ -17,34 +16,12 @@ from skiva.runs import files
 from skiva.runs import slurm as slurm_module
 from skiva.runs.look import look, read_spec
 from skiva.runs.paths import RunDir
-from skiva.runs.queue import Queue, Reading, from_jobs
-from skiva.runs.run import Run
-from skiva.runs.slurm import Slurm, wait_for
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
 _NO = "sbatch: error: Batch job submission failed: Invalid qos specification"
 _LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 _APPEARS = ("os.rename", r"/\.new-[^/|]*\|")
 _SUBMIT = "import skiva; print(skiva.submit(pow, 2, 3, key='k').id)"
-
-
-@pytest.fixture
-def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePerson:
-    """Somebody whose home and Slurm this process sees too."""
-    made = FakePerson.at(tmp_path)
-    for name in ("SKIVA_RUN_DIR", "SKIVA_RUNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(made.home))
-    monkeypatch.setenv("USER", "ann")
-    monkeypatch.setattr(slurm_module, "_SUBMIT", 5.0)
-    monkeypatch.setattr(slurm_module, "_SEARCH", 3.0)
-    monkeypatch.setattr(slurm_module, "_SEARCH_EVERY", 0.02)
-    return made
-
-
-def _reading(person: FakePerson, taken: float | None = None) -> Reading:
-    jobs = wait_for(Slurm(skiva.runs.offer.find_offer()).jobs())
-    return from_jobs(jobs.values(), "ann", time.time() if taken is None else taken)
 
 
 def _only(person: FakePerson) -> tuple[RunDir, Any]:
@@ -83,7 +60,7 @@ def test_a_slurm_that_stays_silent_gets_no_second_job(person: FakePerson) -> Non
     assert look(run, spec, None).state == "preparing"
     assert skiva.submit(pow, 2, 3, key="k").id == run.id
     person.slurm.heal()
-    assert look(run, spec, _reading(person)).state == "queued"
+    assert look(run, spec, reading(person)).state == "queued"
     assert len(person.slurm.jobs) == 1
 
 
@@ -122,7 +99,7 @@ def test_a_disk_that_fills_up_after_sbatch_does_not_hide_the_job(
 
     monkeypatch.setattr(skiva.runs.submit, "write_json", full)
     run = skiva.submit(pow, 2, 3)
-    found = look(RunDir(run.directory), run.spec, _reading(person))
+    found = look(RunDir(run.directory), run.spec, reading(person))
     assert (found.state, found.job_id) == ("queued", 1)
 
 
@@ -163,7 +140,7 @@ def test_a_cancel_that_slurm_refuses_is_told_and_changes_nothing(person: FakePer
     with pytest.raises(Refused, match="does not let you end job 1"):
         run.cancel()
     assert not (run.directory / "cancel.json").exists()
-    assert look(RunDir(run.directory), run.spec, _reading(person)).state == "running"
+    assert look(RunDir(run.directory), run.spec, reading(person)).state == "running"
 
 
 def test_a_cancel_without_an_answer_can_be_repeated(person: FakePerson) -> None:
@@ -172,9 +149,9 @@ def test_a_cancel_without_an_answer_can_be_repeated(person: FakePerson) -> None:
     person.slurm.fault("scancel", times=1, fail="scancel: error: Unable to contact slurm controller")
     with pytest.raises(SlurmUnanswered, match="not answering"):
         run.cancel()
-    assert not look(RunDir(run.directory), run.spec, _reading(person)).over
+    assert not look(RunDir(run.directory), run.spec, reading(person)).over
     run.cancel()
-    assert look(RunDir(run.directory), run.spec, _reading(person)).state == "cancelled"
+    assert look(RunDir(run.directory), run.spec, reading(person)).state == "cancelled"
 
 
 def test_a_run_without_a_number_is_cancelled_by_its_tag(person: FakePerson) -> None:
@@ -248,7 +225,7 @@ def test_a_submitter_killed_at_any_point_leaves_the_truth(person: FakePerson, po
         assert person.runs == []
     else:
         run, spec = _only(person)
-        assert look(run, spec, _reading(person)).state == state
+        assert look(run, spec, reading(person)).state == state
     if point == "between the claim and the run":
         # Somebody who comes at once waits a little for the run that was claimed.
         [claim] = [path for path in person.home.glob("skiva-runs/.keys/*") if path.name[0] != "."]
@@ -268,9 +245,9 @@ def test_a_submitter_killed_while_sbatch_works_leaves_one_job(person: FakePerson
     process.kill()
     process.communicate()
     run, spec = _only(person)
-    assert look(run, spec, _reading(person)).state in {"preparing", "queued"}
+    assert look(run, spec, reading(person)).state in {"preparing", "queued"}
     wait_until(lambda: person.slurm.jobs, 30, "sbatch has ended")
-    assert look(run, spec, _reading(person)).state == "queued"
+    assert look(run, spec, reading(person)).state == "queued"
     assert person.run(_SUBMIT).strip() == spec.id
     assert len(person.slurm.jobs) == 1
 
@@ -279,9 +256,9 @@ def test_a_run_that_was_never_submitted_is_told_so_after_two_readings(person: Fa
     """Its submitter died before sbatch: two good readings later that is known, and its key is free again."""
     person.run(_SUBMIT, ("subprocess.Popen", "sbatch"))
     run, spec = _only(person)
-    assert look(run, spec, _reading(person, spec.created + 200)).state == "preparing"
-    assert look(run, spec, _reading(person, spec.created + 210)).state == "preparing"
-    found = look(run, spec, _reading(person, spec.created + 230))
+    assert look(run, spec, reading(person, spec.created + 200)).state == "preparing"
+    assert look(run, spec, reading(person, spec.created + 210)).state == "preparing"
+    found = look(run, spec, reading(person, spec.created + 230))
     assert (found.state, "cut off" in found.sentence) == ("refused", True)
     again = person.run(_SUBMIT).strip()
     assert again != spec.id
@@ -297,62 +274,3 @@ def test_what_killed_submitters_left_is_taken_away_a_day_later(person: FakePerso
     os.utime(person.home / "skiva-runs" / draft, (1, 1))
     skiva.submit(pow, 2, 3)
     assert person.rubbish == []
-
-
-# -- repeating -----------------------------------------------------------------------------
-
-
-def test_only_what_has_failed_is_run_again(person: FakePerson) -> None:
-    """Of a map neither what completed nor what is under way; nothing left is said in words."""
-    run = skiva.map(abs, [-1, -2, -3])
-    with pytest.raises(skiva.BadWish, match="still waiting or running"):
-        Run(RunDir(run.directory)).rerun()
-    for task, how in enumerate(("completed", "failed", "completed")):
-        place = run.directory / "tasks" / str(task)
-        place.mkdir()
-        line = {"event": "ended", "at": 1.0, "how": how, "sentence": "So."}
-        (place / "state.jsonl").write_text(json.dumps(line) + "\n")
-    again = run.rerun(hours=1)
-    assert (again.spec.tasks, again.spec.again_of) == (1, run.id)
-    line = {"event": "ended", "at": 1.0, "how": "completed", "sentence": "So."}
-    (run.directory / "tasks" / "1" / "state.jsonl").write_text(json.dumps(line) + "\n")
-    with pytest.raises(skiva.BadWish, match="all of them completed"):
-        run.rerun()
-    with pytest.raises(skiva.BadWish, match="there is no such option"):
-        run.rerun(hous=1)
-
-
-def test_a_task_that_slurm_ended_does_not_speak_for_the_others(person: FakePerson) -> None:
-    """One task completed, one was lost with its node, one was cancelled while it waited: each as it was."""
-    run = skiva.map(abs, [-1, -2, -3])
-    for number, (state, node) in enumerate([("COMPLETED", "n1"), ("NODE_FAIL", "n1"), ("CANCELLED", "")]):
-        job = person.slurm.task_of_its_own(1, number)
-        person.slurm.set_state(job, state, node=node)
-    place = run.directory / "tasks" / "0"
-    place.mkdir()
-    (place / "result.pkl").write_bytes(b"")
-    for taken in (time.time() + 10, time.time() + 100):  # the first look writes down what the second reads
-        reading = _reading(person, taken)
-        found = look(RunDir(run.directory), run.spec, reading)
-        assert found.tasks == {"completed": 1, "node_failed": 1, "cancelled": 1}
-    person.slurm.fault("squeue", forget=True)
-    assert look(RunDir(run.directory), run.spec, _reading(person, time.time() + 999)).tasks == found.tasks
-
-
-# -- the queue -----------------------------------------------------------------------------
-
-
-def test_the_trouble_with_slurm_is_told_with_the_run(person: FakePerson) -> None:
-    """A Slurm that does not answer ends nothing, and the person reads why nothing moves."""
-    run = skiva.submit(pow, 2, 3)
-    person.slurm.fault("squeue", fail="slurm_load_jobs error: Unable to contact slurm controller")
-    found = look(RunDir(run.directory), run.spec, Queue().reading())
-    assert found.state == "queued"
-    assert "not answering" in found.trouble
-
-
-def test_without_a_site_a_run_is_told_by_its_files_alone(person: FakePerson) -> None:
-    """The offer is gone, as after a move to another machine: nothing fails."""
-    run = skiva.submit(pow, 2, 3)
-    (person.home / ".local/state/skiva/offer.json").unlink()
-    assert look(RunDir(run.directory), run.spec, Queue().reading()).state == "queued"
