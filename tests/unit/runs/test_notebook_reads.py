@@ -45,5 +45,5 @@ _KNOWN = ["a", "b", "c", "f", "i", "np", "print", "path"]
 )
 def test_what_is_read_before_it_is_assigned_is_needed(cells: list[str], needed: list[str]) -> None:
     """Each way of reading a name counts, and what the cells surely assign before does not."""
-    transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
+    transform = TransformerManager().transform_cell
     assert set(names_read(cells, _KNOWN, transform)) == set(needed)

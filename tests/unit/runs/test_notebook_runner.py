@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +40,11 @@ def _kernel_of(run: NotebookRun) -> int:
     assert run.process is not None
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children")
     return wait_until(lambda: next(map(int, children.read_text().split()), 0), 20, "a kernel")
+
+
+def _place_of(kernel: int) -> Path:
+    """The directory of its sockets."""
+    return Path(Path(f"/proc/{kernel}/cmdline").read_text().split("\0-f\0")[1].split("\0")[0]).parent
 
 
 def test_a_notebook_is_run_and_what_each_cell_did_is_kept(make: Make) -> None:
@@ -149,12 +153,14 @@ def test_the_end_is_stamped_in_a_moment(make: Make) -> None:
     run = make(notebook_of(_TICKS, "print('never')"))
     run.start()
     run.wait_for_output("tick 5", 0)
+    place = _place_of(_kernel_of(run))
     (run.directory / "cancel.json").write_text("{}")
     told = time.monotonic()
     run.tell(signal.SIGTERM)
     run.wait_for_output("Cancelled in cell 1/2.", 0, 1.5)
     assert time.monotonic() - told < 1.5
     assert run.wait() == 143
+    assert not place.exists()
     assert run.states() == ["cancelled", "not run"]
     assert run.json("outcome.json")["how"] == "cancelled"
 
@@ -324,9 +330,13 @@ def test_code_in_a_notebook_knows_its_run(make: Make) -> None:
 
 def test_nothing_of_the_kernel_is_left(make: Make) -> None:
     """Its private directory and its process are gone after the run."""
-    run = make(notebook_of("import os, sys\nprint(os.getpid(), sys.argv[-1])"))
-    before = set(Path(tempfile.gettempdir()).glob("skiva-run-*"))
-    assert run.run() == 0
-    pid = int(text_of(run.out.cells[0]).split()[0])
-    assert not Path(f"/proc/{pid}").exists()
-    assert set(Path(tempfile.gettempdir()).glob("skiva-run-*")) <= before
+    run = make(notebook_of(_TICKS))
+    run.start()
+    run.wait_for_output("tick 1", 0)
+    kernel = _kernel_of(run)
+    place = _place_of(kernel)
+    assert place.stat().st_mode & 0o777 == 0o700
+    run.tell(signal.SIGUSR1)
+    assert run.wait() == 1
+    assert not Path(f"/proc/{kernel}").exists()
+    assert not place.exists()

@@ -68,10 +68,12 @@ async def running_kernel(name: str, cwd: Path, told: Mapping[str, str]) -> Async
         client.allow_stdin = False
         yield manager, client
     finally:
-        if client is not None:
-            client.stop_channels()
-        await _end(manager)
-        shutil.rmtree(place, ignore_errors=True)
+        try:
+            if client is not None:
+                client.stop_channels()
+            await _end(manager)
+        finally:  # also where nobody waits for the kernel any more
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _manager(name: str, place: Path) -> Any:
