@@ -25,18 +25,37 @@ test('Python’s and JSON’s plain values are read', () => {
   for (const [text, value] of cases) {
     assert.deepEqual(literal(text), { value }, text);
   }
-  assert.deepEqual({ ...literal("{'a': [None], \"b\": {}}").value }.a, [null]);
+  assert.deepEqual({ ...literal('{\'a\': [None], "b": {}}').value }.a, [null]);
 });
 
 test('what is not plain is refused in words, and nothing is rounded', () => {
-  for (const text of ['', 'name', 'Path("x")', '1 2', '[1', '{1: 2}', '"open', '12345678901234567890', '1e999']) {
+  for (const text of [
+    '',
+    'name',
+    'Path("x")',
+    '1 2',
+    '[1',
+    '{1: 2}',
+    '"open',
+    '12345678901234567890',
+    '1e999'
+  ]) {
     assert.ok(literal(text).error, text);
   }
 });
 
 test('the assignments of the cell tagged parameters are found', () => {
-  const source = ['lr = 0.1  # learning rate\n', 'epochs: int = 3\n', "name = 'a # b'\n", 'sizes = [64,\n', '  32]\n'];
-  const found = parametersOf([{ cell_type: 'markdown', source: 'x = 1' }, cell([...source, 'root = Path("x")\n', 'if a == 1:\n', '    b = 2'])]);
+  const source = [
+    'lr = 0.1  # learning rate\n',
+    'epochs: int = 3\n',
+    "name = 'a # b'\n",
+    'sizes = [64,\n',
+    '  32]\n'
+  ];
+  const found = parametersOf([
+    { cell_type: 'markdown', source: 'x = 1' },
+    cell([...source, 'root = Path("x")\n', 'if a == 1:\n', '    b = 2'])
+  ]);
   assert.deepEqual(
     found.map(({ name, text, plain }) => [name, text, plain]),
     [

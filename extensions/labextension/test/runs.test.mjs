@@ -40,7 +40,13 @@ function row(values) {
   };
 }
 
-const queued = { state: 'queued', life: 'waiting', sentence: 'All are in use.', started: null, seconds_left: null };
+const queued = {
+  state: 'queued',
+  life: 'waiting',
+  sentence: 'All are in use.',
+  started: null,
+  seconds_left: null
+};
 const failed = { state: 'failed', life: 'ended', sentence: 'ValueError: no', ended: NOW - 10 };
 
 test('what changed replaces what was known, and what was removed goes', () => {
@@ -57,7 +63,11 @@ test('what changed replaces what was known, and what was removed goes', () => {
 });
 
 test('the newest run comes first', () => {
-  const sorted = rows.newestFirst([row({ id: 'a', created: 1 }), row({ id: 'b', created: 3 }), row({ id: 'c', created: 2 })]);
+  const sorted = rows.newestFirst([
+    row({ id: 'a', created: 1 }),
+    row({ id: 'b', created: 3 }),
+    row({ id: 'c', created: 2 })
+  ]);
   assert.deepEqual(
     sorted.map(({ id }) => id),
     ['b', 'c', 'a']

@@ -24,12 +24,7 @@ export function complain(error: unknown): void {
 
 /** What can be done with a run; whatever goes wrong is told in a notification. */
 export class RunActions {
-  constructor(
-    model: RunsModel,
-    manager: IDocumentManager,
-    notebooks: Notebooks,
-    commands: CommandRegistry
-  ) {
+  constructor(model: RunsModel, manager: IDocumentManager, notebooks: Notebooks, commands: CommandRegistry) {
     this._model = model;
     this._manager = manager;
     this._notebooks = notebooks;
@@ -112,10 +107,7 @@ export class RunActions {
     const result = await showDialog({
       title: `Cancel ${row.name}?`,
       body: 'It ends at once. What it printed and saved until now is kept, and it can be run again.',
-      buttons: [
-        Dialog.cancelButton({ label: 'Let it run' }),
-        Dialog.warnButton({ label: 'Cancel the run' })
-      ]
+      buttons: [Dialog.cancelButton({ label: 'Let it run' }), Dialog.warnButton({ label: 'Cancel the run' })]
     });
     return result.button.accept;
   }

@@ -33,7 +33,12 @@ const CHOICES: readonly [Choice, string][] = [
   ['failed', 'Failed']
 ];
 
-function Filter(props: { filter: IFilter; setFilter: (filter: IFilter) => void; live: number; failed: number }): React.ReactElement {
+function Filter(props: {
+  filter: IFilter;
+  setFilter: (filter: IFilter) => void;
+  live: number;
+  failed: number;
+}): React.ReactElement {
   const { filter, setFilter } = props;
   const counts: Partial<Record<Choice, number>> = { live: props.live, failed: props.failed };
   const toList = (event: React.KeyboardEvent<HTMLElement>) => {
@@ -86,7 +91,9 @@ function Older(props: { model: RunsModel; searching: boolean }): React.ReactElem
   };
   return (
     <div className="skiva-Older">
-      {searching && <p className="skiva-Quiet">{`Only the newest ${model.rows.length} runs were searched.`}</p>}
+      {searching && (
+        <p className="skiva-Quiet">{`Only the newest ${model.rows.length} runs were searched.`}</p>
+      )}
       <button type="button" className="jp-mod-styled jp-mod-reject" disabled={busy} onClick={read}>
         {busy ? 'Reading…' : 'Show older'}
       </button>
@@ -94,57 +101,52 @@ function Older(props: { model: RunsModel; searching: boolean }): React.ReactElem
   );
 }
 
-/** The list in the panel, with what narrows it. */
-export function AllRuns(props: IAllProps): React.ReactElement {
-  const { model, filter } = props;
-  const { rows } = model;
-  const live = rows.filter(isLive).length;
-  const now = useNow(live > 0);
-  const shown = React.useMemo(() => filtered(rows, filter.choice, filter.text), [rows, filter]);
+/** Why the list may be old, or not there yet. */
+function Notice(props: { model: RunsModel }): React.ReactElement | null {
+  const { trouble, loaded } = props.model;
+  if (trouble) {
+    const old = loaded ? ' The list is as it was last told.' : '';
+    return <p className="skiva-Trouble" role="status">{`${trouble}${old}`}</p>;
+  }
+  return loaded ? null : <p className="skiva-Quiet skiva-Padded">Reading…</p>;
+}
+
+/** What scrolls: at the top after a new filter, at the active run after coming back to it. */
+function useScrolling(props: IAllProps): React.RefObject<HTMLDivElement> {
   const box = React.useRef<HTMLDivElement>(null);
   React.useEffect(() => {
     box.current?.scrollTo(0, 0);
-  }, [filter]);
+  }, [props.filter]);
   React.useEffect(() => {
     if (props.focused) {
       box.current?.querySelector<HTMLElement>('.skiva-RunList')?.focus({ preventScroll: true });
       document.getElementById(optionId(props.active ?? ''))?.scrollIntoView({ block: 'nearest' });
     }
   }, []);
+  return box;
+}
+
+/** The list in the panel, with what narrows it. */
+export function AllRuns(props: IAllProps): React.ReactElement {
+  const { model, filter, setFilter, active, setActive, open, actions } = props;
+  const { rows } = model;
+  const live = rows.filter(isLive).length;
+  const now = useNow(live > 0);
+  const box = useScrolling(props);
+  const shown = React.useMemo(() => filtered(rows, filter.choice, filter.text), [rows, filter]);
   const narrowed = filter.choice !== 'all' || filter.text.trim() !== '';
+  const failed = rows.filter(hasFailed).length;
   return (
     <section className="skiva-AllRuns" aria-label="All runs">
       <header className="skiva-RunsHeader">
         <h2>Runs</h2>
       </header>
-      {model.trouble && (
-        <p className="skiva-Trouble" role="status">
-          {model.loaded ? `${model.trouble} The list is as it was last told.` : model.trouble}
-        </p>
-      )}
-      {!model.loaded && !model.trouble && <p className="skiva-Quiet skiva-Padded">Reading…</p>}
-      {rows.length > 0 && (
-        <Filter
-          filter={filter}
-          setFilter={props.setFilter}
-          live={live}
-          failed={rows.filter(hasFailed).length}
-        />
-      )}
+      <Notice model={model} />
+      {rows.length > 0 && <Filter filter={filter} setFilter={setFilter} live={live} failed={failed} />}
       <div className="skiva-Scrolled" ref={box}>
         {model.loaded && rows.length === 0 && <Empty />}
         {rows.length > 0 && shown.length === 0 && <p className="skiva-Quiet skiva-Padded">No run matches.</p>}
-        {shown.length > 0 && (
-          <RunList
-            model={model}
-            rows={shown}
-            now={now}
-            active={props.active}
-            setActive={props.setActive}
-            open={props.open}
-            actions={props.actions}
-          />
-        )}
+        {shown.length > 0 && <RunList {...{ model, rows: shown, now, active, setActive, open, actions }} />}
         <Older model={model} searching={narrowed} />
       </div>
     </section>

@@ -17,7 +17,8 @@ interface IPen {
 const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
 
 // Everything that moves a cursor, sets a title and the like; colours (they end with m) stay.
-const OTHER_ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-ln-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_](?!\[)|[()][0-9A-B])/g;
+const OTHER_ESCAPES =
+  /\x1b(?:\[[0-?]*[ -/]*[@-ln-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_](?!\[)|[()][0-9A-B])/g;
 const CONTROLS = /[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g;
 const COLOUR = /\x1b\[([\d;:]*)m/;
 

@@ -27,7 +27,8 @@ function text(value: unknown, otherwise: string): string {
 }
 
 function keptWords(kept: IKept): string {
-  const when = typeof kept.created === 'number' ? `, submitted ${whenWords(kept.created, Date.now() / 1000)}` : '';
+  const when =
+    typeof kept.created === 'number' ? `, submitted ${whenWords(kept.created, Date.now() / 1000)}` : '';
   return `${kindWords(text(kept.kind, 'run'))}${when}`;
 }
 

@@ -10,7 +10,16 @@ import type { RunsModel } from './model';
 import { isLive, shareOf, tone, type IRow } from './rows';
 import { Tasks } from './tasks';
 import type { RunWatch } from './watch';
-import { elapsed, expectedWords, hoursWords, kindWords, progressWords, runCode, stateWords, whenWords } from './words';
+import {
+  elapsed,
+  expectedWords,
+  hoursWords,
+  kindWords,
+  progressWords,
+  runCode,
+  stateWords,
+  whenWords
+} from './words';
 
 interface IDetailProps {
   model: RunsModel;
@@ -54,7 +63,9 @@ function Header(props: { row: IRow; now: number; left: number | null }): React.R
         <div className="skiva-Progress">
           <ProgressBar share={far} label="Progress" />
           {!row.tasks && said && <span>{said}</span>}
-          {far !== null && !said.endsWith('%') && <span className="skiva-Number">{Math.floor(far * 100)} %</span>}
+          {far !== null && !said.endsWith('%') && (
+            <span className="skiva-Number">{Math.floor(far * 100)} %</span>
+          )}
         </div>
       )}
       <p className="skiva-Quiet skiva-Times">
@@ -72,7 +83,12 @@ function sentenceOf(row: IRow): string {
   return said === stateWords(row.state) ? '' : row.sentence;
 }
 
-function Buttons(props: { row: IRow; actions: RunActions; card: boolean; children: React.ReactNode }): React.ReactElement {
+function Buttons(props: {
+  row: IRow;
+  actions: RunActions;
+  card: boolean;
+  children: React.ReactNode;
+}): React.ReactElement {
   const { row, actions, card } = props;
   const [busy, setBusy] = React.useState(false);
   const button = (label: string, style: string, press: (row: IRow) => unknown) => (
@@ -92,7 +108,9 @@ function Buttons(props: { row: IRow; actions: RunActions; card: boolean; childre
   const live = isLive(row);
   return (
     <div className="skiva-Buttons">
-      {row.result === 'notebook' && row.dir !== null && button('Open result', 'jp-mod-accept', actions.openResult)}
+      {row.result === 'notebook' &&
+        row.dir !== null &&
+        button('Open result', 'jp-mod-accept', actions.openResult)}
       {props.children}
       {live && row.state !== 'ending' && button('Cancel', 'jp-mod-reject', actions.cancel)}
       {!live && button('Run again', 'jp-mod-reject', actions.again)}
@@ -114,7 +132,9 @@ function Links(props: { row: IRow; task: number | null; actions: RunActions }): 
     <div className="skiva-Links">
       {hasLog && link('Open log', one => actions.openLog(one, task))}
       {row.dir !== null && link('Open folder', actions.openFolder)}
-      {row.notebook !== null && !row.notebook.startsWith('/') && link(row.cell_id ? 'Go to its cell' : 'Go to its notebook', actions.goToCell)}
+      {row.notebook !== null &&
+        !row.notebook.startsWith('/') &&
+        link(row.cell_id ? 'Go to its cell' : 'Go to its notebook', actions.goToCell)}
       {link(`Copy ${runCode(row.id)}`, actions.copy)}
     </div>
   );
@@ -165,8 +185,41 @@ function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
   return (
     <details className="skiva-Facts" open>
       <summary>{error.type} in your code</summary>
-      <Log text={lines} before={0} size={0} lines={40} live={false} label="Traceback" readAll={async () => undefined} />
+      <Log
+        text={lines}
+        before={0}
+        size={0}
+        lines={40}
+        live={false}
+        label="Traceback"
+        readAll={async () => undefined}
+      />
     </details>
+  );
+}
+
+/** What it printed; of a map, what the chosen task did. */
+function Printed(props: { watch: RunWatch; row: IRow; card: boolean }): React.ReactElement | null {
+  const { watch, row, card } = props;
+  const { task } = watch;
+  if (!watch.detail || row.life === 'waiting' || (row.tasks !== null && task === null)) {
+    return null;
+  }
+  const label = task === null ? 'Log' : `Log of task ${task}`;
+  return (
+    <>
+      {task !== null && <h4>{label}</h4>}
+      <Log
+        key={task}
+        text={watch.log}
+        before={watch.before}
+        size={watch.size}
+        lines={card ? 12 : 300}
+        live={isLive(row)}
+        label={label}
+        readAll={() => watch.readAll()}
+      />
+    </>
   );
 }
 
@@ -174,14 +227,13 @@ function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
 export function RunDetail(props: IDetailProps): React.ReactElement | null {
   const { model, watch, actions, card } = props;
   useSignal(watch.stateChanged);
-  const { row } = watch;
+  const { row, task } = watch;
   const now = useNow(row !== null && isLive(row));
   if (!row || watch.missing) {
     return null;
   }
-  const named = watch.task === null ? 'Log' : `Log of task ${watch.task}`;
-  const quiet = row.tasks !== null && watch.task === null;
   const trouble = watch.trouble || row.trouble;
+  const showTask = (one: number) => void watch.showTask(one);
   return (
     <div className="skiva-Detail">
       {trouble && <p className="skiva-Trouble">{trouble}</p>}
@@ -189,31 +241,10 @@ export function RunDetail(props: IDetailProps): React.ReactElement | null {
       <Buttons row={row} actions={actions} card={card}>
         {props.children}
       </Buttons>
-      {row.tasks && (
-        <Tasks
-          counts={row.tasks}
-          tasks={watch.tasks}
-          task={watch.task}
-          showTask={task => void watch.showTask(task)}
-        />
-      )}
+      {row.tasks && <Tasks counts={row.tasks} tasks={watch.tasks} task={task} showTask={showTask} />}
       <Traceback watch={watch} />
-      {!quiet && watch.detail && row.life !== 'waiting' && (
-        <>
-          {watch.task !== null && <h4>{named}</h4>}
-          <Log
-            key={watch.task}
-            text={watch.log}
-            before={watch.before}
-            size={watch.size}
-            lines={card ? 12 : 300}
-            live={isLive(row)}
-            label={named}
-            readAll={() => watch.readAll()}
-          />
-        </>
-      )}
-      {!card && <Links row={row} task={watch.task} actions={actions} />}
+      <Printed watch={watch} row={row} card={card} />
+      {!card && <Links row={row} task={task} actions={actions} />}
       <Facts row={row} now={now} outputs={watch.detail?.outputs ?? []} />
     </div>
   );

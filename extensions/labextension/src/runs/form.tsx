@@ -58,7 +58,14 @@ function Slice(props: { slice: IOfferedSlice; chosen: boolean; choose: () => voi
   const { slice, chosen } = props;
   return (
     <label className={`skiva-Slice${chosen ? ' skiva-mod-chosen' : ''}`}>
-      <input type="radio" name="skiva-slice" value={slice.id} checked={chosen} onChange={props.choose} required />
+      <input
+        type="radio"
+        name="skiva-slice"
+        value={slice.id}
+        checked={chosen}
+        onChange={props.choose}
+        required
+      />
       <span className="skiva-SliceTitle">{slice.title}</span>
       <span className="skiva-Quiet">
         {[freeWords(slice), slice.isolation === 'shared' && 'shared', slice.simulated && 'simulated']
@@ -120,7 +127,10 @@ export class SubmitForm extends ReactWidget {
       return null;
     }
     if (!slice || !(Number(hours) > 0) || !name.trim()) {
-      this.say(!slice ? 'Choose a slice.' : name.trim() ? 'hours: type a number above 0.' : 'name: type one.', true);
+      this.say(
+        !slice ? 'Choose a slice.' : name.trim() ? 'hours: type a number above 0.' : 'name: type one.',
+        true
+      );
       return null;
     }
     window.localStorage.setItem(REMEMBERED, JSON.stringify({ slice, hours }));

@@ -14,9 +14,18 @@ const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16" view
 export const runsIcon = new LabIcon({ name: '@skiva/lab:runs', svgstr: svg });
 
 const SHAPES: Readonly<Record<Tone, React.ReactElement>> = {
-  waiting: <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13m0 1.6a4.9 4.9 0 1 1 0 9.8 4.9 4.9 0 0 1 0-9.8M7.2 4.6v4l3 1.8.8-1.3-2.2-1.3V4.6z" />,
-  running: <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M6.4 4.9 11.4 8l-5 3.1z" fillRule="evenodd" />,
-  good: <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M7 11.2 3.9 8.1 5 7l2 2 4-4 1.1 1.1z" fillRule="evenodd" />,
+  waiting: (
+    <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13m0 1.6a4.9 4.9 0 1 1 0 9.8 4.9 4.9 0 0 1 0-9.8M7.2 4.6v4l3 1.8.8-1.3-2.2-1.3V4.6z" />
+  ),
+  running: (
+    <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M6.4 4.9 11.4 8l-5 3.1z" fillRule="evenodd" />
+  ),
+  good: (
+    <path
+      d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M7 11.2 3.9 8.1 5 7l2 2 4-4 1.1 1.1z"
+      fillRule="evenodd"
+    />
+  ),
   stopped: <path d="M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M5.5 5.5h5v5h-5z" fillRule="evenodd" />,
   bad: (
     <path
@@ -29,7 +38,13 @@ const SHAPES: Readonly<Record<Tone, React.ReactElement>> = {
 /** A state's shape, in its colour. */
 export function ToneIcon(props: { tone: Tone }): React.ReactElement {
   return (
-    <svg className={`skiva-Tone skiva-mod-${props.tone}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+    <svg
+      className={`skiva-Tone skiva-mod-${props.tone}`}
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      aria-hidden="true"
+    >
       {SHAPES[props.tone]}
     </svg>
   );

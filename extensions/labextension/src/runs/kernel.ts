@@ -25,7 +25,12 @@ interface IContent {
 
 /** Run code in a notebook's own kernel, outside of its cells. Throws CodeRaised. */
 export async function runCodeIn(kernel: Kernel.IKernelConnection, code: string): Promise<IOutcome> {
-  const future = kernel.requestExecute({ code, stop_on_error: false, store_history: false, allow_stdin: false });
+  const future = kernel.requestExecute({
+    code,
+    stop_on_error: false,
+    store_history: false,
+    allow_stdin: false
+  });
   let text = '';
   let data: Record<string, unknown> = {};
   future.onIOPub = message => {

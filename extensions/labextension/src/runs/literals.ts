@@ -3,10 +3,25 @@
 /** What JSON can carry. */
 export type Value = null | boolean | number | string | Value[] | { [name: string]: Value };
 
-const NAMES: Readonly<Record<string, Value>> = { True: true, true: true, False: false, false: false, None: null, null: null };
+const NAMES: Readonly<Record<string, Value>> = {
+  True: true,
+  true: true,
+  False: false,
+  false: false,
+  None: null,
+  null: null
+};
 const NUMBER = /[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?/y;
 const WORD = /[A-Za-z_]\w*/y;
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f', '0': '\0', '\n': '' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  '0': '\0',
+  '\n': ''
+};
 
 class NotPlain extends Error {}
 
@@ -150,7 +165,9 @@ export function literal(text: string): { readonly value: Value } | { readonly er
     return { value: new Reader(text).whole() };
   } catch (error) {
     if (error instanceof NotPlain || error instanceof RangeError) {
-      return { error: error.message || 'Type a number, a "string", a list, a dictionary, True, False or None.' };
+      return {
+        error: error.message || 'Type a number, a "string", a list, a dictionary, True, False or None.'
+      };
     }
     throw error;
   }

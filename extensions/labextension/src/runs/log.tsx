@@ -1,6 +1,6 @@
 import React from 'react';
 
-import { coloured, lastLines } from './ansi';
+import { coloured, lastLines, type ISpan } from './ansi';
 import { sizeWords } from './words';
 
 interface ILogProps {
@@ -19,67 +19,78 @@ interface ILogProps {
 
 const MOST_LINES = 5000;
 
-/** A log that stays at its end while it grows, unless somebody reads further up. */
-export function Log(props: ILogProps): React.ReactElement | null {
-  const { text, before, size, live } = props;
-  const [all, setAll] = React.useState(false);
+interface ILinesProps {
+  text: string;
+  label: string;
+}
+
+/** Lines in a box that stays at its end while they grow, unless somebody reads further up. */
+function Lines(props: ILinesProps): React.ReactElement {
   const box = React.useRef<HTMLPreElement>(null);
   const atEnd = React.useRef(true);
-  const shown = React.useMemo(() => lastLines(text, all ? MOST_LINES : props.lines), [text, all, props.lines]);
-  const lines = React.useMemo(() => coloured(shown.text), [shown.text]);
+  const lines = React.useMemo(() => coloured(props.text), [props.text]);
   React.useLayoutEffect(() => {
     if (box.current && atEnd.current) {
       box.current.scrollTop = box.current.scrollHeight;
     }
   }, [lines]);
-  const hidden = shown.before > 0 || before > 0;
-  const more = async () => {
-    if (!all) {
-      setAll(true);
-    }
-    if (before > 0) {
-      await props.readAll().catch(() => undefined);
-    }
+  const onScroll = (event: React.UIEvent) => {
+    const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+    atEnd.current = scrollTop + clientHeight > scrollHeight - 8;
   };
+  return (
+    <div className="jp-RenderedText skiva-LogBox">
+      <pre ref={box} role="log" aria-live="off" aria-label={props.label} tabIndex={0} onScroll={onScroll}>
+        {lines.map((spans, index) => (
+          <React.Fragment key={index}>
+            {spans.map(pieceOf)}
+            {'\n'}
+          </React.Fragment>
+        ))}
+      </pre>
+    </div>
+  );
+}
+
+function pieceOf({ text, style }: ISpan, place: number): React.ReactNode {
+  return style ? (
+    <span key={place} className={style}>
+      {text}
+    </span>
+  ) : (
+    text
+  );
+}
+
+/** A log, first its last lines. */
+export function Log(props: ILogProps): React.ReactElement {
+  const { text, before, size, live } = props;
+  const [all, setAll] = React.useState(false);
+  const shown = React.useMemo(
+    () => lastLines(text, all ? MOST_LINES : props.lines),
+    [text, all, props.lines]
+  );
   if (!text) {
     return <p className="skiva-Quiet">{live ? 'Nothing was printed yet.' : 'Nothing was printed.'}</p>;
   }
+  const showAll = () => {
+    setAll(true);
+    if (before > 0) {
+      void props.readAll().catch(() => undefined);
+    }
+  };
+  const lines = `${shown.before} line${shown.before === 1 ? '' : 's'}`;
   return (
     <div className="skiva-Log">
-      {hidden && (!all || before > 0) && (
-        <button type="button" className="skiva-Link" onClick={() => void more()}>
-          {before > 0 ? `Show the whole log (${sizeWords(size)})` : `Show all ${shown.before} lines before`}
+      {(before > 0 || (!all && shown.before > 0)) && (
+        <button type="button" className="skiva-Link" onClick={showAll}>
+          {before > 0 ? `Show the whole log (${sizeWords(size)})` : `Show ${lines} before`}
         </button>
       )}
-      {hidden && all && before === 0 && <p className="skiva-Quiet">{`${shown.before} lines before are in the log’s file.`}</p>}
-      <div className="jp-RenderedText skiva-LogBox">
-        <pre
-          ref={box}
-          role="log"
-          aria-live="off"
-          aria-label={props.label}
-          tabIndex={0}
-          onScroll={event => {
-            const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-            atEnd.current = scrollTop + clientHeight > scrollHeight - 8;
-          }}
-        >
-          {lines.map((spans, index) => (
-            <React.Fragment key={index}>
-              {spans.map((span, place) =>
-                span.style ? (
-                  <span key={place} className={span.style}>
-                    {span.text}
-                  </span>
-                ) : (
-                  span.text
-                )
-              )}
-              {'\n'}
-            </React.Fragment>
-          ))}
-        </pre>
-      </div>
+      {all && before === 0 && shown.before > 0 && (
+        <p className="skiva-Quiet">{`${lines} before are in the log’s file.`}</p>
+      )}
+      <Lines text={shown.text} label={props.label} />
     </div>
   );
 }

@@ -139,7 +139,7 @@ export class RunsModel extends VDomModel {
     try {
       const since = this._version;
       const page = await this.api.list(since === null ? { limit: PAGE } : { since });
-      if (page.whole) {
+      if (since === null || page.whole) {
         // Another server answers a version that it does not know with everything.
         this._takeFirst(page);
       } else {

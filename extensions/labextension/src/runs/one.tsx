@@ -40,7 +40,13 @@ export function OneRun(props: IOneProps): React.ReactElement {
   return (
     <section className="skiva-OneRun" aria-label={row?.name ?? watch.id} onKeyDown={onKey}>
       <header className="skiva-RunsHeader">
-        <button type="button" ref={back} className="skiva-Back" onClick={props.back} aria-label="Back to all runs">
+        <button
+          type="button"
+          ref={back}
+          className="skiva-Back"
+          onClick={props.back}
+          aria-label="Back to all runs"
+        >
           ‹ Runs
         </button>
       </header>

@@ -123,7 +123,9 @@ export function filtered(rows: readonly IRow[], choice: Choice, text: string): I
       .toLowerCase();
     // Short numbers are parts of most ids.
     const named = (word: string) => word.length > 4 && row.id.includes(word);
-    return words.every(word => said.includes(word) || named(word) || row.sentence.toLowerCase().includes(word));
+    return words.every(
+      word => said.includes(word) || named(word) || row.sentence.toLowerCase().includes(word)
+    );
   });
 }
 

@@ -51,7 +51,8 @@ export class Submitter {
       return;
     }
     const path = panel.context.path;
-    const busy = kernel.status === 'busy' ? ' The kernel is busy: it is sent off when the kernel is done.' : '';
+    const busy =
+      kernel.status === 'busy' ? ' The kernel is busy: it is sent off when the kernel is done.' : '';
     const options = {
       intro: `The cells from number ${first + 1} on, with the variables that the kernel has now.${busy}`,
       name: `${nameOf(path)} from cell ${first + 1}`,

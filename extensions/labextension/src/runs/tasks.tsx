@@ -44,7 +44,12 @@ function Row(props: { task: ITask; chosen: boolean; show: () => void }): React.R
   return (
     <tr aria-current={chosen || undefined}>
       <th scope="row">
-        <button type="button" className="skiva-Link" onClick={props.show} aria-label={`Log of task ${task.task}`}>
+        <button
+          type="button"
+          className="skiva-Link"
+          onClick={props.show}
+          aria-label={`Log of task ${task.task}`}
+        >
           {task.task}
         </button>
       </th>
@@ -62,12 +67,41 @@ function Row(props: { task: ITask; chosen: boolean; show: () => void }): React.R
   );
 }
 
+/** The tasks in words, some at first. */
+function Table(props: ITasksProps): React.ReactElement | null {
+  const [all, setAll] = React.useState(false);
+  const sorted = React.useMemo(() => interestingFirst(props.tasks), [props.tasks]);
+  if (!sorted.length) {
+    return null;
+  }
+  const rowOf = (one: ITask) => (
+    <Row key={one.task} task={one} chosen={one.task === props.task} show={() => props.showTask(one.task)} />
+  );
+  return (
+    <>
+      <table className="skiva-Table">
+        <thead>
+          <tr>
+            <th scope="col">Task</th>
+            <th scope="col">State</th>
+            <th scope="col">Time</th>
+          </tr>
+        </thead>
+        <tbody>{(all ? sorted : sorted.slice(0, FIRST)).map(rowOf)}</tbody>
+      </table>
+      {sorted.length > FIRST && (
+        <button type="button" className="skiva-Link" onClick={() => setAll(!all)}>
+          {all ? 'Show fewer' : `Show all ${sorted.length} tasks`}
+        </button>
+      )}
+    </>
+  );
+}
+
 /** A map's tasks: a coloured square for each, their counts in words, and a table. */
 export function Tasks(props: ITasksProps): React.ReactElement {
   const { counts, tasks, task } = props;
-  const [all, setAll] = React.useState(false);
-  const sorted = React.useMemo(() => interestingFirst(tasks), [tasks]);
-  const shown = all ? sorted : sorted.slice(0, FIRST);
+  const look = (one: ITask) => `skiva-mod-${tone(one.state)}${one.task === task ? ' skiva-mod-chosen' : ''}`;
   return (
     <section className="skiva-Tasks" aria-label="Tasks">
       <p>{tasksWords(counts)}</p>
@@ -75,33 +109,13 @@ export function Tasks(props: ITasksProps): React.ReactElement {
         {tasks.map(one => (
           <span
             key={one.task}
-            className={`skiva-Square skiva-mod-${tone(one.state)}${one.task === task ? ' skiva-mod-chosen' : ''}`}
+            className={`skiva-Square ${look(one)}`}
             title={`Task ${one.task}: ${stateWords(one.state)}`}
             onClick={() => props.showTask(one.task)}
           />
         ))}
       </div>
-      {tasks.length > 0 && (
-        <table className="skiva-Table">
-          <thead>
-            <tr>
-              <th scope="col">Task</th>
-              <th scope="col">State</th>
-              <th scope="col">Time</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(one => (
-              <Row key={one.task} task={one} chosen={one.task === task} show={() => props.showTask(one.task)} />
-            ))}
-          </tbody>
-        </table>
-      )}
-      {sorted.length > FIRST && (
-        <button type="button" className="skiva-Link" onClick={() => setAll(!all)}>
-          {all ? 'Show fewer' : `Show all ${sorted.length} tasks`}
-        </button>
-      )}
+      <Table {...props} />
     </section>
   );
 }

@@ -180,7 +180,7 @@ export class RunWatch extends VDomModel {
   /** Read on from there, until there is no more or it is too much. */
   private async _follow(from: number): Promise<void> {
     let offset = from;
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const part = await this._model.api.log(this.id, offset, this._task);
       this._log += part.text;
       this._size = part.size;

@@ -93,7 +93,9 @@ export function progressWords(progress: IProgress | null): string {
     return text;
   }
   if (total && done !== null) {
-    return Number.isInteger(done) && total > 1 ? `${done} of ${total}` : `${Math.floor((done / total) * 100)} %`;
+    return Number.isInteger(done) && total > 1
+      ? `${done} of ${total}`
+      : `${Math.floor((done / total) * 100)} %`;
   }
   return done === null ? '' : String(done);
 }
@@ -168,7 +170,9 @@ export function changesWords(before: ReadonlyMap<string, IRow>, after: readonly 
   if (changed.length > 3) {
     return `${changed.length} runs changed, of them ${nameList(changed.map(row => row.name))}.`;
   }
-  return changed.map(row => `${row.name}: ${stateWords(row.state)}. ${isLive(row) ? '' : row.sentence}`.trim()).join(' ');
+  return changed
+    .map(row => `${row.name}: ${stateWords(row.state)}. ${isLive(row) ? '' : row.sentence}`.trim())
+    .join(' ');
 }
 
 /** The line that finds a run again from any notebook. */
