@@ -206,7 +206,7 @@ def _by_slurm(found: _Found) -> Status | None:
 
 def _being_cancelled(found: _Found) -> bool:
     told = time_told(found.traces.cancel.get("at")) if found.traces.cancel else None
-    return found.now - (told or 0.0) < _PATIENCE
+    return told is not None and found.now - told < _PATIENCE
 
 
 def _running(found: _Found, job: QueueJob) -> Status:
