@@ -8,13 +8,13 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from skiva.magics import earlier
-from skiva.magics.analysis import Needs, needs
 from skiva.magics.follow import follow, show
 from skiva.magics.gather import Gathered, gather
 from skiva.magics.options import CellOptions, parse
 from skiva.runs.bind import Baseline
 from skiva.runs.cell import CellCall
 from skiva.runs.listing import here
+from skiva.runs.needs import Needs, needs
 from skiva.runs.offer import NoOffer
 from skiva.runs.run import Run
 from skiva.runs.submit import Luggage, NotSubmitted, send

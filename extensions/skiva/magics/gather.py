@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from skiva.magics.analysis import Needs
 from skiva.runs.digest import digest
+from skiva.runs.needs import Needs
 from skiva.runs.own_modules import own_source
 
 __all__ = ["Gathered", "gather"]

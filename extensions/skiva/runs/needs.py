@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from skiva.magics.names import Names, names_of
+from skiva.runs.names import Names, names_of
 
 __all__ = ["Needs", "needs"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skiva.magics.analysis import needs
+from skiva.runs.needs import needs
 
 
 def wanted(code: str) -> tuple[set[str], set[str], set[str]]:
