@@ -42,7 +42,7 @@ def jobs() -> dict[str, float]:
 
 def index(root: Path) -> dict[str, float]:
     """What the server takes for its first answer to the panel, and for the next."""
-    from skiva.server.runs_index import Index
+    from skiva.server.runs.index import Index
 
     listing = Index(root)
     begun = time.monotonic()

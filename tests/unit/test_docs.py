@@ -10,7 +10,7 @@ import pytest
 
 from skiva.runs import status
 from skiva.runs.paths import RunDir
-from skiva.server.runs_handlers import ROUTES
+from skiva.server.runs.handlers import ROUTES
 from skiva_hub.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from skiva.kernels.watch import start_watching
 
 from .handlers import ExtendHandler, Session, StatusHandler
 from .hub import Hub
-from .runs_handlers import ROUTES as RUNS
-from .runs_queue import QueueFacts
-from .runs_service import RunsService
+from .runs.handlers import ROUTES as RUNS
+from .runs.queue import QueueFacts
+from .runs.service import RunsService
 from .session_facts import facts_file
 from .state import SessionState
 from .stream import follow

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import sse
 from .hub import Hub
-from .runs_queue import QueueFacts
+from .runs.queue import QueueFacts
 from .state import SessionState
 
 _SILENCE = 90.0

@@ -7,7 +7,7 @@ import pytest
 from tests.support.runs_on_disk import Clock, lay, note, opens, reading, run_id
 
 from skiva.runs.queue import QueueJob
-from skiva.server.runs_index import Index
+from skiva.server.runs.index import Index
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.runs_on_disk import lay, reading, run_id, write
 
-from skiva.server.runs_index import Index
+from skiva.server.runs.index import Index
 
 
 def _device(place: Path) -> None:

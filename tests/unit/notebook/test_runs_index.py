@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.runs_on_disk import Clock, lay, note, reading, run_id, write
 
 from skiva.runs.queue import QueueJob
-from skiva.server.runs_index import Index
+from skiva.server.runs.index import Index
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.unit.pages.waiting import until
 from skiva.runs.queue import Queue
 from skiva.server import sse
 from skiva.server.hub import Hub
-from skiva.server.runs_queue import QueueFacts
+from skiva.server.runs.queue import QueueFacts
 from skiva.server.state import SessionState
 from skiva.server.stream import follow
 

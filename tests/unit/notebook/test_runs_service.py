@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from skiva.server import runs_service
-from skiva.server.runs_queue import QueueFacts
-from skiva.server.runs_service import Problem, RunsService
+from skiva.server.runs import service as runs_service
+from skiva.server.runs.queue import QueueFacts
+from skiva.server.runs.service import Problem, RunsService
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_server_that_ends_does_not_wait_for_slurm() -> None:
     """A thread that hangs in a command must not outlive the loop that it works for."""
     program = (
         "import asyncio, time\n"
-        "from skiva.server.runs_threads import in_thread\n"
+        "from skiva.server.runs.threads import in_thread\n"
         "async def main():\n"
         "    in_thread(lambda: time.sleep(600))\n"
         "asyncio.run(main())\n"

@@ -8,7 +8,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from .runs_service import Problem, RunsService
+from .service import Problem, RunsService
 
 __all__ = ["ROUTES"]
 
@@ -17,7 +17,7 @@ _PAGE, _LARGEST_PAGE = 200, 1000
 
 def _in(module: str) -> Any:
     """A module of ours. It is called in threads: the first time takes tenths of a second."""
-    return import_module(f"skiva.server.{module}")
+    return import_module(f"skiva.server.runs.{module}")
 
 
 class RunsAPIHandler(APIHandler):
@@ -78,7 +78,7 @@ class RunsHandler(RunsAPIHandler):
         before = self.get_query_argument("before", "") or None
         self.tell(
             await self.runs.look(
-                lambda index, reading: _in("runs_views").listed(index, reading, since, limit, before)
+                lambda index, reading: _in("views").listed(index, reading, since, limit, before)
             )
         )
 
@@ -87,7 +87,7 @@ class RunsHandler(RunsAPIHandler):
     async def post(self) -> None:
         """Send a notebook off, unsaved edits and all, and answer when Slurm has taken it."""
         raw, served = self.request.body, self.runs.served
-        run = await self.runs.apart(lambda root: _in("runs_actions").submit(root, served, raw))
+        run = await self.runs.apart(lambda root: _in("actions").submit(root, served, raw))
         self.tell(await self.row(run), 201)
 
 
@@ -100,7 +100,7 @@ class RunHandler(RunsAPIHandler):
         """Answer with everything about it."""
         task = self.whole("task", None, 0, 10**6)
         self.tell(
-            await self.runs.look(lambda index, reading: _in("runs_views").detail(index, reading, run, task))
+            await self.runs.look(lambda index, reading: _in("views").detail(index, reading, run, task))
         )
 
     @web.authenticated
@@ -109,7 +109,7 @@ class RunHandler(RunsAPIHandler):
         """Put it away, if it is over; it can be brought back."""
         if (await self.row(run))["life"] != "ended":
             raise Problem(409, f"The run {run} is not over; cancel it first.")
-        await self.runs.look(lambda index, _: _in("runs_actions").delete(index.root, run))
+        await self.runs.look(lambda index, _: _in("actions").delete(index.root, run))
         self.tell({"undo": True})
 
 
@@ -122,7 +122,7 @@ class LogHandler(RunsAPIHandler):
         """Answer with the next piece from an offset, as text: whoever shows it must not take it for HTML."""
         offset = self.whole("offset", None, 0, 10**17)
         task = self.whole("task", None, 0, 10**6)
-        self.tell(await self.runs.look(lambda index, _: _in("runs_views").log(index, run, offset, task)))
+        self.tell(await self.runs.look(lambda index, _: _in("views").log(index, run, offset, task)))
 
 
 class TasksHandler(RunsAPIHandler):
@@ -135,7 +135,7 @@ class TasksHandler(RunsAPIHandler):
         self.tell(
             {
                 "tasks": await self.runs.look(
-                    lambda index, reading: _in("runs_views").tasks(index, reading, run)
+                    lambda index, reading: _in("views").tasks(index, reading, run)
                 )
             }
         )
@@ -149,7 +149,7 @@ class CancelHandler(RunsAPIHandler):
     async def post(self, run: str) -> None:
         """Cancel it and answer with how it is then."""
         if (await self.row(run))["life"] != "ended":
-            await self.runs.apart(lambda root: _in("runs_actions").cancel(root, run))
+            await self.runs.apart(lambda root: _in("actions").cancel(root, run))
         self.tell(await self.row(run))
 
 
@@ -161,7 +161,7 @@ class AgainHandler(RunsAPIHandler):
     async def post(self, run: str) -> None:
         """Send it off and answer with the new run."""
         await self.row(run)
-        made = await self.runs.apart(lambda root: _in("runs_actions").again(root, run, self.request.body))
+        made = await self.runs.apart(lambda root: _in("actions").again(root, run, self.request.body))
         self.tell(await self.row(made), 201)
 
 
@@ -172,7 +172,7 @@ class RestoreHandler(RunsAPIHandler):
     @authorized
     async def post(self, run: str) -> None:
         """Bring it back and answer with it."""
-        await self.runs.look(lambda index, _: _in("runs_actions").restore(index.root, run))
+        await self.runs.look(lambda index, _: _in("actions").restore(index.root, run))
         self.tell(await self.row(run))
 
 
@@ -185,7 +185,7 @@ class DraftsHandler(RunsAPIHandler):
         """Keep one and answer with its name."""
         self.tell(
             await self.runs.apart(
-                lambda root: _in("runs_actions").draft(root, self.runs.served, self.request.body)
+                lambda root: _in("actions").draft(root, self.runs.served, self.request.body)
             )
         )
 
@@ -198,7 +198,7 @@ class OfferHandler(RunsAPIHandler):
     async def get(self) -> None:
         """Answer with the slices and the hours."""
         slices = self.runs.queue.slices
-        self.tell(await self.runs.apart(lambda _: _in("runs_offered").offered(slices)))
+        self.tell(await self.runs.apart(lambda _: _in("offered").offered(slices)))
 
 
 ROUTES = [

@@ -11,9 +11,9 @@ from skiva.runs.look import look_closely, read_spec
 from skiva.runs.paths import RunDir
 from skiva.runs.queue import Reading
 
-from .runs_index import Index
-from .runs_places import opened
-from .runs_rows import Row, task_row
+from .index import Index
+from .places import opened
+from .rows import Row, task_row
 
 __all__ = ["detail", "listed", "log", "tasks"]
 

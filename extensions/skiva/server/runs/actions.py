@@ -17,8 +17,8 @@ from skiva.runs.submit import NotSubmitted
 from skiva.runs.wish import BadWish
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
-from .runs_places import opened
-from .runs_service import Problem
+from .places import opened
+from .service import Problem
 
 __all__ = ["again", "body_of", "cancel", "delete", "draft", "restore", "submit"]
 

@@ -15,10 +15,10 @@ from skiva.runs.queue import Reading
 from skiva.runs.spec import Spec
 from skiva.runs.status import Status
 
-from .runs_places import Stamp, made, opened, result_of, run_names, served_as, spec_of, stamp
-from .runs_reading import Readings
-from .runs_rows import Row, at, row, told_alike, unreadable
-from .runs_summary import read_summary, write_summary
+from .places import Stamp, made, opened, result_of, run_names, served_as, spec_of, stamp
+from .reading import Readings
+from .rows import Row, at, row, told_alike, unreadable
+from .summary import read_summary, write_summary
 
 __all__ = ["Index"]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .runs_queue import QueueFacts
-from .runs_threads import in_thread
+from .queue import QueueFacts
+from .threads import in_thread
 
 if TYPE_CHECKING:
-    from .runs_index import Index
+    from .index import Index
 
 __all__ = ["Problem", "RunsService"]
 
@@ -80,7 +80,7 @@ class RunsService:
 
     def _done_with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         if self._index is None:
-            from .runs_index import Index
+            from .index import Index
 
             names = (self.served, Path(os.path.realpath(self.served))) if self.served else ()
             self._index = Index(Path(os.path.realpath(self.root)), names)
