@@ -99,9 +99,7 @@ class RunHandler(RunsAPIHandler):
     async def get(self, run: str) -> None:
         """Answer with everything about it."""
         task = self.whole("task", None, 0, 10**6)
-        self.tell(
-            await self.runs.look(lambda index, reading: _in("views").detail(index, reading, run, task))
-        )
+        self.tell(await self.runs.look(lambda index, reading: _in("views").detail(index, reading, run, task)))
 
     @web.authenticated
     @authorized
@@ -133,11 +131,7 @@ class TasksHandler(RunsAPIHandler):
     async def get(self, run: str) -> None:
         """Answer with each of them."""
         self.tell(
-            {
-                "tasks": await self.runs.look(
-                    lambda index, reading: _in("views").tasks(index, reading, run)
-                )
-            }
+            {"tasks": await self.runs.look(lambda index, reading: _in("views").tasks(index, reading, run))}
         )
 
 
