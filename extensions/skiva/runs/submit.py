@@ -18,9 +18,11 @@ from skiva.runs.files import write_json, write_whole
 from skiva.runs.ids import new_run_id
 from skiva.runs.offer import find_offer, pick_slice
 from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
+from skiva.runs.queue import Queue
 from skiva.runs.spec import Kind, Spec
 from skiva.runs.wish import BadWish, Wish, job_name
 from skiva_slurm.offer import Offer, SliceOffer
+from skiva_slurm.states import Life
 
 __all__ = ["Luggage", "NotSubmitted", "send", "submitted"]
 
@@ -73,6 +75,7 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
         raise BadWish(f"runs: {problem}") from None
     if wish.key and (found := claimed(root, wish.key)):
         return found
+    _check_number(offer)
     if luggage.folder is not None:
         spec = replace(spec, cwd=str(root / spec.id / "files"))
     run = _write(root, spec, luggage, variables)
@@ -80,6 +83,19 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
         return run
     _queue(run, request.model_copy(update={"output": str(_output(run, spec)), "chdir": str(run.path)}), offer)
     return run
+
+
+def _check_number(offer: Offer) -> None:
+    """Refuse what is too much, as far as the server was told of the queue; Slurm's own limits hold beside it."""
+    reading = Queue().told()
+    if reading is None:
+        return
+    there = {job.run for job in reading.jobs if job.run and job.life not in {Life.ENDED, Life.UNKNOWN}}
+    if len(there) >= offer.most:
+        raise BadWish(
+            f"runs: {len(there)} of yours wait or run, and this site lets a person have {offer.most}; "
+            "wait until some end, or send many calls as one with skiva.map()"
+        )
 
 
 def _spec(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -274,3 +275,28 @@ def test_what_killed_submitters_left_is_taken_away_a_day_later(person: FakePerso
     os.utime(person.home / "skiva-runs" / draft, (1, 1))
     skiva.submit(pow, 2, 3)
     assert person.rubbish == []
+
+
+def test_no_more_runs_than_the_site_allows(
+    person: FakePerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the server heard it of the queue: the number is told before Slurm is asked, sweeps count as one."""
+    offer = json.loads((person.home / ".local/state/skiva/offer.json").read_text()) | {"most": 2}
+    (person.home / ".local/state/skiva/offer.json").write_text(json.dumps(offer))
+    marks = [("261122-aaaaaaa1", "RUNNING"), ("261122-aaaaaaa1", "PENDING"), ("261122-aaaaaaa2", "COMPLETED")]
+
+    def told(*more: tuple[str, str]) -> None:
+        jobs = [
+            {"job_id": number, "run": run, "slurm_state": state}
+            for number, (run, state) in enumerate((*marks, *more), 1)
+        ]
+        event = {"at": time.time(), "taken": time.time(), "trouble": "", "jobs": jobs}
+        (tmp_path / "queue.json").write_text(json.dumps(event))
+
+    monkeypatch.setenv("SKIVA_RUN_DIR", str(tmp_path))
+    told()
+    assert skiva.submit(pow, 2, 3).status.life == "waiting"
+    told(("261122-aaaaaaa3", "PENDING"))
+    with pytest.raises(skiva.BadWish, match=r"runs: 2 of yours wait or run, .* have 2"):
+        skiva.submit(pow, 2, 3)
+    assert len(person.slurm.calls("sbatch")) == 1
