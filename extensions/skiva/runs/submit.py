@@ -86,7 +86,7 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
 
 
 def _check_number(offer: Offer) -> None:
-    """Refuse what is too much, as far as the server was told of the queue; Slurm's own limits hold beside it."""
+    """Refuse too many, as far as the server was told of the queue; Slurm's own limits hold beside it."""
     reading = Queue().told()
     if reading is None:
         return
