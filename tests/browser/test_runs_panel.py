@@ -131,6 +131,19 @@ def test_a_run_is_followed_cancelled_and_repeated(person: Person) -> None:
     assert person.complaints == []
 
 
+def test_an_end_that_nobody_looked_at_is_told(person: Person) -> None:
+    """With no card and no panel in sight, a notification tells how a run ended, and leads to it."""
+    code = FUNCTION.format(seconds=12, name="aside").removesuffix("\nrun")
+    _open(person, "runs-aside.ipynb", code)
+    person.cell.click()
+    person.page.keyboard.press("Shift+Enter")
+    toast = person.toast("aside: Completed")
+    expect(toast).to_be_visible(timeout=PATIENCE)
+    toast.get_by_role("button", name="Show", exact=True).click()
+    expect(Runs(person.page).log).to_contain_text("second 11")
+    assert person.complaints == []
+
+
 def test_what_was_removed_comes_back_with_undo(person: Person) -> None:
     """An ended run leaves the list at a press, its card says so, and one more press brings both back."""
     card = _running(person, "runs-undo.ipynb", "short", seconds=1)

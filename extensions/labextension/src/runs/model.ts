@@ -64,6 +64,11 @@ export class RunsModel extends VDomModel {
     return !this._poll.isDisposed;
   }
 
+  /** Whether somebody looks at runs: at the list, or at one in a cell. */
+  get watched(): boolean {
+    return this._watchers > 0;
+  }
+
   /** A known run. */
   get(id: string): IRow | null {
     return this._rows.get(id) ?? null;

@@ -13,6 +13,7 @@ import { runsIcon } from './icons';
 import { RUN_TYPE } from './mime';
 import { IRuns, RunsModel } from './model';
 import { activate, Notebooks } from './notebooks';
+import { EndNotices } from './notices';
 import { RunsPanel } from './panel';
 import { Submitter } from './submit';
 
@@ -140,6 +141,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     addMenus(app, palette);
     addPanel(parts, restorer);
     app.docRegistry.addWidgetExtension('Notebook', notebooks);
+    void app.restored.then(() => new EndNotices(model, app.commands));
     const createRenderer = () => new RunCard(model, actions, notebooks);
     rendermime.addFactory({ safe: true, mimeTypes: [RUN_TYPE], createRenderer }, 0);
   }
