@@ -43,6 +43,14 @@ def test_an_answer_that_was_lost_is_looked_for(person: FakePerson) -> None:
     assert len(person.slurm.calls("sbatch")) == 1
 
 
+def test_a_job_that_shows_late_is_found(person: FakePerson) -> None:
+    """A controller that has taken a request in may not show the job yet: one look without it is not enough."""
+    person.slurm.fault("sbatch", times=1, lose=True)
+    person.slurm.fault("squeue", times=2, forget=True)
+    run = skiva.submit(pow, 2, 3)
+    assert json.loads((run.directory / "submission.json").read_text())["job_id"] == 1
+
+
 def test_a_request_that_never_arrived_is_said_to_be_none(person: FakePerson) -> None:
     """Slurm has answered well several times, and has no such job: the person is told, in words."""
     person.slurm.fault("sbatch", times=1, fail=_LOST)
