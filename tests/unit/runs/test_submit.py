@@ -44,7 +44,7 @@ def test_an_answer_that_was_lost_is_looked_for(person: FakePerson) -> None:
 
 
 def test_a_job_that_shows_late_is_found(person: FakePerson) -> None:
-    """A controller that has taken a request in may not show the job yet: one look without it is not enough."""
+    """A controller that took a request in may not show the job yet: one look without it is not enough."""
     person.slurm.fault("sbatch", times=1, lose=True)
     person.slurm.fault("squeue", times=2, forget=True)
     run = skiva.submit(pow, 2, 3)
