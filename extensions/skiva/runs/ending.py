@@ -29,7 +29,7 @@ def ending(
     """What an exit status (negative: a signal) means, with what else happened meanwhile."""
     if told := _told(place):
         return told
-    if status == 0:
+    if status == 0 and (not told_to_end or place.result.exists()):
         return Ending("completed", "Completed.")
     if error := read_json(place.error):
         words = f"{error.get('type', 'Error')}: {error.get('message', '')}"

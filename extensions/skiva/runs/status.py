@@ -54,6 +54,7 @@ _ACTIONS = {
     "preempted": "Submit it again, or with restarts=… so that it begins again by itself.",
     "node_failed": "Submit it again, or with restarts=… so that it begins again by itself.",
     "vanished": "Submit it again.",
+    "killed": "What it has written is kept. Submit it again, or with restarts=… if it may begin again.",
     "not_restarted": "Submit it with restarts=… if it may be repeated.",
 }
 _BY_SLURM = {

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def progress(done: float, total: float | None = None, text: str = "") -> None:
         return
     _noted = now
     values = {"at": time.time(), "done": done, "total": total, "text": str(text)[:200], "unit": ""}
-    write_json(_place(_current).progress, values, sync=False)
+    with suppress(OSError):  # a full disk is no reason to end what computes
+        write_json(_place(_current).progress, values, sync=False)
 
 
 def _place(current: ThisRun) -> RunDir:

@@ -30,7 +30,7 @@ async def test_runs_are_listed_newest_first(lab: Lab) -> None:
 async def test_one_run_is_told_with_its_log_and_its_error(lab: Lab) -> None:
     """The detail has what a person looks for first, and nothing of the run's secrets."""
     run = run_id(1)
-    place = lay(lab.runs, run, end="failed", source={"notebook": f"{lab.runs.parent}/work/fit.ipynb"})
+    place = lay(lab.runs, run, end="failed", source={"notebook": str(lab.runs.parent / "work" / "fit.ipynb")})
     (place / "log").write_text("<b>epoch</b> 1\r\x1b[31mred\x1b[0m\n" * 10_000)
     write(place / "error.json", {"type": "ValueError", "message": "no", "traceback": "…", "pickle": "secret"})
     write(place / "env.json", {"KEY": "secret"})

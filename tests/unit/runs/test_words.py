@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skiva.runs import this_run
 from skiva.runs.ending import ending
 from skiva.runs.environment import for_slurm, travelling
 from skiva.runs.ids import is_run_id, new_run_id
 from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
+from skiva.runs.this_run import ThisRun, progress
 from skiva.runs.travel import Stays, packed, packed_variables
 from skiva.runs.wish import BadWish, job_name, wish
 
@@ -255,7 +257,24 @@ def test_every_death_has_words(tmp_path: Path, told: Any, error: Any, status: in
         )
         assert found.sentence
         assert "\n" not in found.sentence
-        assert found.how == "completed" or status != 0 or told is not None
+        assert found.how == "completed" or status != 0 or told is not None or facts & 2
+
+
+def test_a_program_that_ends_well_because_it_was_told_to_has_not_completed(tmp_path: Path) -> None:
+    """It tidied up on SIGTERM and exited with 0: still cancelled, unless its result is there already."""
+    facts = {"cancelled": True, "told_to_end": True, "warned": False, "may_go_on": False}
+    assert ending(0, RunDir(tmp_path), **facts).how == "cancelled"
+    RunDir(tmp_path).result.write_bytes(b"")
+    assert ending(0, RunDir(tmp_path), **facts).how == "completed"
+
+
+def test_progress_that_cannot_be_written_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk is full a function goes on computing."""
+    lost = ThisRun("261122-aaaaaaaa", "fit", 0, None, tmp_path / "gone")
+    monkeypatch.setattr(this_run, "_current", lost)
+    progress(1, 1)
 
 
 def test_a_death_by_signal_is_named(tmp_path: Path) -> None:
