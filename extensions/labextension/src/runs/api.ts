@@ -42,17 +42,21 @@ export interface IOffer {
   readonly trouble: string;
 }
 
-/** A notebook to be sent off. */
-export interface ISubmission {
-  readonly kind: 'notebook';
-  readonly path: string;
-  readonly content: INotebookContent;
+/** What was chosen in the form. */
+export interface IWishes {
   readonly slice: string;
   readonly hours: number;
   readonly name: string;
   readonly parameters: Readonly<Record<string, Value>>;
   readonly resume: boolean;
   readonly restarts: number;
+}
+
+/** A notebook to be sent off. */
+export interface ISubmission extends IWishes {
+  readonly kind: 'notebook';
+  readonly path: string;
+  readonly content: INotebookContent;
   readonly start_at: number;
   readonly draft: string | null;
   /** What is sent twice under one key is one run. */

@@ -1,7 +1,7 @@
 import { Dialog } from '@jupyterlab/apputils';
 
-import type { RunsApi } from './api';
-import { SubmitForm, type IFormOptions, type IWishes } from './form';
+import type { IWishes, RunsApi } from './api';
+import { SubmitForm, type IFormOptions } from './form';
 
 /** A dialog that stays until what it asks for was done, and says in the form why it was not. */
 class SubmitDialog extends Dialog<unknown> {

@@ -1,19 +1,8 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import React from 'react';
 
-import type { IOffer, IOfferedSlice } from './api';
+import type { IOffer, IOfferedSlice, IWishes } from './api';
 import { changedValues, type IParameter } from './parameters';
-import type { Value } from './literals';
-
-/** What was chosen in the form. */
-export interface IWishes {
-  readonly slice: string;
-  readonly hours: number;
-  readonly name: string;
-  readonly parameters: Readonly<Record<string, Value>>;
-  readonly resume: boolean;
-  readonly restarts: number;
-}
 
 /** What the form begins with. */
 export interface IFormOptions {
