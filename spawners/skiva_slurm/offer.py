@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["EnvironmentOffer", "Offer", "SliceOffer"]
+__all__ = ["DaskOffer", "EnvironmentOffer", "Offer", "SliceOffer"]
 
 
 class _Table(BaseModel):
@@ -42,6 +42,19 @@ class EnvironmentOffer(_Table):
     """The fields of `skiva_images.launch.Launch`."""
 
 
+class DaskOffer(_Table):
+    """How far one person may scale out."""
+
+    most_jobs: int = 32
+    """Worker jobs of one person that may wait or run at once, of all clusters together."""
+    most_slice_hours: float = 256.0
+    """What these jobs may ask for together: of each its slices (GPUs, or 1) times its hours."""
+    hours: float = 4.0
+    """How long a worker job is asked for; a cluster replaces its workers before they end."""
+    max_hours: float = 24.0
+    """The longest that a person may ask for."""
+
+
 class Offer(_Table):
     """Everything that the notebook side must know of the site to hand a run to Slurm."""
 
@@ -62,5 +75,6 @@ class Offer(_Table):
     """How many runs of one person may wait or run at once; the tasks of an array count as one."""
     runs: str = ""
     """Where runs are kept, below the home or an absolute path with `{user}`; empty for `skiva-runs`."""
+    dask: DaskOffer = DaskOffer()
     slices: tuple[SliceOffer, ...]
     environment: EnvironmentOffer

@@ -11,14 +11,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from skiva_slurm.refusal import parse_job_id, refusal, submitted
-from skiva_slurm.tags import RunTag, Tag
+from skiva_slurm.tags import ClusterTag, RunTag, Tag
 
 __all__ = ["JobRequest", "parse_job_id", "refusal", "sbatch_options", "script", "submitted"]
 
 
 def _tag(text: str) -> str:
-    if Tag.parse(text) is None and RunTag.parse(text) is None:
-        raise ValueError("must be a tag, skiva:<hub>:<owner>:<nonce> or skiva-run:<run>")
+    if not any(kind.parse(text) for kind in (Tag, RunTag, ClusterTag)):
+        raise ValueError("must be a tag of a session, a run or a cluster, such as skiva-run:<run>")
     return text
 
 

@@ -1,6 +1,7 @@
 """The marks in jobs' comments, by which they are found again.
 
-A session's is `skiva:<hub id>:<owner key>:<nonce>`, a run's `skiva-run:<run id>`.
+A session's is `skiva:<hub id>:<owner key>:<nonce>`, a run's `skiva-run:<run id>`, that of a Dask
+cluster's jobs `skiva-cluster:<cluster id>:<batch>:<owner>`.
 
 Comments are chosen by whoever submits: a tag is a claim, to be believed only together with the job's
 user as Slurm states it.
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["RUN_ID", "RunTag", "Tag"]
+__all__ = ["RUN_ID", "ClusterTag", "RunTag", "Tag"]
 
 _HUB = re.compile(r"[a-z0-9]{1,16}")
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
@@ -18,6 +19,7 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9.-]|_[0-9a-f]{2})*")
 _ESCAPE = re.compile(rb"_([0-9a-f]{2})")
 _MAX_LENGTH = 1000
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 RUN_ID = re.compile(r"[0-9]{6}-[0-9a-z]{8}")
 """A run's id: the day (UTC) on which it was made, and letters and digits by chance."""
 
@@ -112,3 +114,40 @@ class RunTag:
         """The tag that `text` spells, or None where it is anything else."""
         kind, _, run = text[: _MAX_LENGTH + 1].partition(":")
         return cls(run) if kind == "skiva-run" and RUN_ID.fullmatch(run) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTag:
+    """What a job of a Dask cluster is there for, and in which job its scheduler lives.
+
+    Raises:
+        ValueError: the cluster's id has another form, or a number is not one.
+    """
+
+    cluster: str
+    """An id of the same form as a run's."""
+    batch: int
+    """Which submission of workers it came with, from 1; 0 is a scheduler's own job."""
+    owner: int = 0
+    """The job without which it is of no use to anybody: its scheduler's. 0 where that is in no job."""
+
+    def __post_init__(self) -> None:
+        if not RUN_ID.fullmatch(self.cluster):
+            raise ValueError("cluster: must be an id such as 261122-k3f9ta2x")
+        for name, number in (("batch", self.batch), ("owner", self.owner)):
+            if not 0 <= number < 10**10:
+                raise ValueError(f"{name}: must be a number from 0 to 9999999999")
+
+    @property
+    def text(self) -> str:
+        """What goes into the job's comment."""
+        return f"skiva-cluster:{self.cluster}:{self.batch}:{self.owner}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The tag that `text` spells, or None where it is anything else."""
+        match text[: _MAX_LENGTH + 1].split(":"):
+            case ["skiva-cluster", cluster, batch, owner] if RUN_ID.fullmatch(cluster):
+                if _NUMBER.fullmatch(batch) and _NUMBER.fullmatch(owner):
+                    return cls(cluster, int(batch), int(owner))
+        return None
