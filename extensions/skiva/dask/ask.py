@@ -1,4 +1,4 @@
-"""Asks a cluster's scheduler, wherever it lives, over HTTPS on which both sides show the cluster's own key."""
+"""Asks a cluster's scheduler, wherever it lives, over HTTPS on which both show the cluster's own key."""
 
 import json
 import ssl

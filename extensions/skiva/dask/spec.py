@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skiva_slurm.gres import parse_gres
-from skiva_slurm.offer import EnvironmentOffer, SliceOffer
+from skiva_slurm.offer import DaskOffer, EnvironmentOffer, SliceOffer
 
 __all__ = ["ClusterSpec", "devices_of"]
 
@@ -34,8 +34,12 @@ class ClusterSpec(BaseModel):
     slice: SliceOffer
     environment: EnvironmentOffer
     """With the Python of the calling kernel as `launch["python"]`."""
-    slurm_bin: str
-    slurm_conf: str | None = None
+    bin: str
+    """Where Slurm's commands are."""
+    conf: str | None = None
+    """slurm.conf, where it is not in Slurm's default place."""
+    dask: DaskOffer = DaskOffer()
+    """How far one person may scale out, as it was when the cluster was made."""
     workers: Annotated[int, Field(ge=0)]
     """Dask workers that are wanted at the start."""
     minimum: int | None = None

@@ -3,22 +3,20 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from skiva.runs.environment import for_slurm
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job
-from skiva_slurm.offer import Offer
 from skiva_slurm.reader import SlurmReader
 from skiva_slurm.refusal import last_words, submitted
 from skiva_slurm.runner import run
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
-from skiva_slurm.tags import RunTag
 
-__all__ = ["Slurm", "wait_for"]
+__all__ = ["Site", "Slurm", "wait_for"]
 
 _Answer = TypeVar("_Answer")
 _SUBMIT, _CANCEL, _READ = 30.0, 20.0, 10.0
@@ -37,12 +35,21 @@ def wait_for(work: Coroutine[Any, Any, _Answer]) -> _Answer:
         return thread.submit(asyncio.run, work).result()
 
 
+class Site(Protocol):
+    """Where a site's Slurm commands and slurm.conf are; an `Offer` says it."""
+
+    @property
+    def bin(self) -> str: ...
+    @property
+    def conf(self) -> str | None: ...
+
+
 class Slurm:
     """The commands of one site's Slurm."""
 
-    def __init__(self, offer: Offer) -> None:
-        self._bin = Path(offer.bin)
-        self._env = for_slurm(os.environ, offer.conf)
+    def __init__(self, site: Site) -> None:
+        self._bin = Path(site.bin)
+        self._env = for_slurm(os.environ, site.conf)
 
     async def submit(self, request: JobRequest, *, sleep: Callable[[float], Any] = asyncio.sleep) -> int:
         """Hand a job to Slurm, once: where no answer came, it is looked for by its tag before anything else.
@@ -84,11 +91,13 @@ class Slurm:
         return await SlurmReader(self._bin, self._env, _READ).jobs()
 
     async def tagged(self, tag: str) -> list[Job]:
-        """The jobs of a run, which are this person's only if Slurm says so. Raises SlurmUnanswered."""
+        """The jobs with a mark of ours, of this person only. Raises SlurmUnanswered."""
+        return [job for job in await self.mine() if job.tag == tag]
+
+    async def mine(self) -> list[Job]:
+        """This person's jobs, as far as Slurm says that they are theirs. Raises SlurmUnanswered."""
         me = self._env.get("USER", "")
-        wanted = RunTag.parse(tag)
-        jobs = (await self.jobs()).values()
-        return [job for job in jobs if job.tag == tag and wanted and (not me or job.user == me)]
+        return [job for job in (await self.jobs()).values() if not me or job.user == me]
 
     async def cancel(self, job_id: int, tasks: str = "") -> None:
         """End a job, all of an array, or one of its tasks; one that is gone already is no mistake.
@@ -97,12 +106,21 @@ class Slurm:
             Refused: Slurm said no.
             SlurmUnanswered: it did not answer.
         """
-        which = f"{int(job_id)}_{int(tasks)}" if tasks else str(int(job_id))
-        done = await run([str(self._bin / "scancel"), which], env=self._env, timeout=_CANCEL)
+        await self.cancel_many([f"{int(job_id)}_{int(tasks)}" if tasks else str(int(job_id))])
+
+    async def cancel_many(self, which: Sequence[str]) -> None:
+        """End several jobs, arrays (`12`) or their tasks (`12_3`) with one command.
+
+        Raises:
+            Refused, SlurmUnanswered: as for one; some may have ended all the same.
+        """
+        if not which:
+            return
+        done = await run([str(self._bin / "scancel"), *which], env=self._env, timeout=_CANCEL)
         words = last_words(done.stderr)
         if done.returncode and "Invalid job id" not in done.stderr and "already" not in done.stderr:
             if "not permitted" in words or "denied" in words.lower():
-                raise Refused(f"Slurm does not let you end job {which}: {words}")
+                raise Refused(f"Slurm does not let you end job {', '.join(which)}: {words}")
             raise SlurmUnanswered(f"Slurm is not answering: {words or f'exit status {done.returncode}'}")
 
     async def setting(self, name: str) -> str:
