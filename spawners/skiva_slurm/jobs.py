@@ -13,6 +13,7 @@ from skiva_slurm.gres import Gres
 from skiva_slurm.states import Life, life
 
 _RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10})(?::([0-9]{1,10}))?)?")
+_MOST_NUMBERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class Array:
         """For how many tasks it stands; where Slurm cut its list short, for how many at least."""
         ranges = _RANGE.finditer(self.tasks.partition("%")[0])
         return sum(max(0, int(r[2] or r[1]) - int(r[1])) // max(1, int(r[3] or 1)) + 1 for r in ranges) or 1
+
+    def numbers(self) -> tuple[int, ...] | None:
+        """The tasks that it stands for; None where Slurm cut its list short, or it is beyond all measure."""
+        found: list[range] = []
+        for part in self.tasks.partition("%")[0].split(","):
+            if (listed := _RANGE.fullmatch(part)) is None:
+                return None
+            first, last, step = int(listed[1]), int(listed[2] or listed[1]), int(listed[3] or 1)
+            found.append(range(first, last + 1, max(1, step)))
+        if sum(map(len, found)) > _MOST_NUMBERS or not all(found):
+            return None
+        return tuple(number for several in found for number in several)
 
     @property
     def at_once(self) -> int:

@@ -16,7 +16,7 @@ from skiva_slurm.gres import parse_gres, parse_sharded
 from skiva_slurm.hostlist import expand
 from skiva_slurm.jobs import Array, Job, Node
 from skiva_slurm.states import node_states
-from skiva_slurm.tags import RunTag, Tag
+from skiva_slurm.tags import ClusterTag, RunTag, Tag
 
 __all__ = ["NODE_QUERY", "QUERY_ENVIRONMENT", "job_query", "parse_jobs", "parse_nodes"]
 
@@ -50,6 +50,7 @@ _FIELDS = (
     "comment",
 )
 _MAX_COMMENT = 1001
+_MAX_TASKS = 1000
 _NOTHING = frozenset({"", "(null)", "N/A", "n/a", "None", "Unknown", "NONE"})
 
 
@@ -129,12 +130,20 @@ def _nodes(text: str) -> tuple[str, ...]:
 def _array(row: dict[str, str]) -> Array | None:
     if row["arraytaskid"] in _NOTHING or not _number(row["arrayjobid"]):
         return None
-    return Array(_number(row["arrayjobid"]), row["arraytaskid"][:1000])
+    return Array(_number(row["arrayjobid"]), _tasks(row["arraytaskid"]))
+
+
+def _tasks(text: str) -> str:
+    """The list of tasks, cut between two of them where it is very long, as Slurm itself cuts one."""
+    listed, percent, limit = text.partition("%")
+    if len(listed) <= _MAX_TASKS:
+        return text[: 2 * _MAX_TASKS]
+    return f"{listed[:_MAX_TASKS].rpartition(',')[0]},...{percent}{limit[:20]}"
 
 
 def _tag(comment: str) -> str:
     text = comment[:_MAX_COMMENT]
-    return text if Tag.parse(text) or RunTag.parse(text) else ""
+    return text if any(kind.parse(text) for kind in (Tag, RunTag, ClusterTag)) else ""
 
 
 def _time(text: str) -> float | None:

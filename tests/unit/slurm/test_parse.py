@@ -12,7 +12,7 @@ from skiva_slurm.gres import Gres
 from skiva_slurm.jobs import Array, Node
 from skiva_slurm.parse import job_query, parse_jobs, parse_nodes
 from skiva_slurm.states import Life
-from skiva_slurm.tags import RunTag
+from skiva_slurm.tags import ClusterTag, RunTag
 
 CORPUS = Path(__file__).parent / "corpus"
 NONCE = "NONCEnonceNONCEnonce"
@@ -111,6 +111,28 @@ def test_a_tag_counts_only_when_the_comment_is_nothing_else() -> None:
         {"jobid": "3", "comment": f"{tag} "},
     ]
     assert [job.tag for job in parse_jobs(squeue(rows), NONCE).values()] == [tag, "", ""]
+
+
+def test_the_mark_of_a_cluster_is_read() -> None:
+    """Workers and schedulers of Dask clusters are ours too."""
+    tag = ClusterTag("261122-k3f9ta2x", 2, 17).text
+    assert parse_jobs(squeue([{"jobid": "1", "comment": tag}]), NONCE)[1].tag == tag
+
+
+@given(numbers=st.lists(st.integers(0, 99_999), min_size=1, max_size=400), limit=st.sampled_from(["", "%7"]))
+def test_a_long_list_of_tasks_is_cut_between_two(numbers: list[int], limit: str) -> None:
+    """No task is made up by the cut, and whoever asks which tasks they are is told that it was cut."""
+    listed = ",".join(map(str, numbers))
+    row = {"jobid": "9", "arrayjobid": "9", "arraytaskid": f"{listed}{limit}"}
+    array = parse_jobs(squeue([row]), NONCE)[9].array
+    assert array is not None
+    if len(listed) <= 1000:
+        assert array.numbers() == tuple(numbers)
+    else:
+        kept = array.tasks.partition(",...")[0].split(",")
+        assert list(map(int, kept)) == numbers[: len(kept)]
+        assert (array.numbers(), array.count) == (None, len(kept))
+    assert array.tasks.endswith(limit)
 
 
 @given(
