@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["Words", "explain"]
+from skiva_slurm.tags import ClusterTag, RunTag
+
+__all__ = ["Words", "explain", "purpose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,18 @@ _OTHER = "Stop waiting and choose another slice."
 _PASSED_ON = "Slurm says: "
 _STOP_ONE = "Stop one of your sessions, or wait until it ends."
 _AGAIN = "Start the session again."
+_REPLACED = "The Dask cluster starts another in its place."
+_CLUSTER_ACTIONS = (
+    (_AGAIN, "Start the Dask cluster again."),
+    (_STOP_ONE, "Ask for fewer workers, or wait until something else of yours ends."),
+    ("Stop waiting and choose fewer.", "Close the Dask cluster and start it with fewer hours."),
+    ("Stop waiting and choose", "Close the Dask cluster and start it with"),
+    ("Choose another slice, or wait.", "Start the Dask cluster with another slice, or wait."),
+    ("Choose fewer hours, or wait.", "Start the Dask cluster with fewer hours, or wait."),
+    ("Choose fewer hours, or wait until hours come free.", "Ask for fewer workers or hours, or wait."),
+    ("Wait until one of these sessions ends, or choose another slice.", "Wait, or choose another slice."),
+    ("Choose a slice with more memory.", "Start the Dask cluster with a slice with more memory."),
+)
 
 _PLAIN: dict[str, Words] = {
     "": Words("Slurm has not looked at this session yet."),
@@ -146,20 +160,43 @@ _THINGS = {
 _UNCOUNTED = frozenset({"memory", "energy", "fast storage"})
 
 
+def purpose(tag: str, otherwise: str = "session") -> str:
+    """What a job with this mark is to its owner: a `run`, a `worker` or `scheduler` of a Dask cluster."""
+    if RunTag.parse(tag):
+        return "run"
+    if cluster := ClusterTag.parse(tag):
+        return "worker" if cluster.batch else "scheduler"
+    return otherwise
+
+
 def explain(reason: str, waiting: str = "session") -> Words:
     """What one of Slurm's reasons means for the person who waits, for a session or for something else.
 
+    What a `worker` or a `scheduler` waits for is told to the person whose Dask cluster it belongs to.
     Knows every reason code of Slurm 22.05 to 25.11 and the sentences that Slurm sometimes writes instead;
     anything else is passed on as Slurm's own words.
     """
     words = _explain(reason)
     if waiting == "session" or words.sentence.startswith(_PASSED_ON):
         return words
+    action = words.action
+    if waiting in {"worker", "scheduler"}:
+        action = _of_a_cluster(words, waiting)
     return replace(
         words,
         sentence=words.sentence.replace("session", waiting),
-        action=words.action.replace("session", waiting),
+        action=action.replace("session", waiting),
     )
+
+
+def _of_a_cluster(words: Words, waiting: str) -> str:
+    """What to do about it where the job is one of several, which nobody started one by one."""
+    if waiting == "worker" and words.action.startswith(_AGAIN) and not words.hopeless:
+        return words.action.replace(_AGAIN, _REPLACED)
+    for told, instead in _CLUSTER_ACTIONS:
+        if words.action.startswith(told):
+            return words.action.replace(told, instead)
+    return words.action
 
 
 def _explain(reason: str) -> Words:
@@ -186,7 +223,8 @@ def _limit(found: re.Match[str]) -> Words:
     thing = _THINGS[found["what"]]
     many = "much" if thing in _UNCOUNTED else "many"
     if found["kind"] == "Min":
-        return Words(f"It asks for fewer {thing} than is allowed.", _OTHER, hopeless=True)
+        few = "less" if thing in _UNCOUNTED else "fewer"
+        return Words(f"It asks for {few} {thing} than is allowed.", _OTHER, hopeless=True)
     if found["per"] in {"PerJob", "PerNode"} or found["what"] == "WallDuration":
         return Words(f"One session may not have so {many} {thing}.", _SMALLER, hopeless=True)
     who = _owner(found)

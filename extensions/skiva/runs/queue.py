@@ -11,9 +11,9 @@ from skiva.runs.files import read_json
 from skiva.runs.offer import NoOffer, find_offer
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job
-from skiva_slurm.reasons import explain
+from skiva_slurm.reasons import explain, purpose
 from skiva_slurm.states import Life, life
-from skiva_slurm.tags import RunTag
+from skiva_slurm.tags import ClusterTag, RunTag
 
 __all__ = ["Queue", "QueueJob", "Reading", "from_event", "from_jobs"]
 
@@ -33,6 +33,10 @@ class QueueJob:
     """Slurm's own word."""
     run: str = ""
     """The run that it claims to belong to."""
+    cluster: str = ""
+    """The Dask cluster that it claims to belong to."""
+    batch: int | None = None
+    """With which submission of workers it came; 0 for the cluster's scheduler."""
     array_job_id: int | None = None
     tasks: str = ""
     """As Slurm writes it: one number, or those that wait together."""
@@ -67,6 +71,10 @@ class Reading:
         mine = (job for job in self.jobs if job.run in {"", run})
         return tuple(job for job in mine if job_id in {job.job_id, job.array_job_id})
 
+    def of_cluster(self, cluster: str) -> tuple[QueueJob, ...]:
+        """The jobs that say they belong to one Dask cluster: workers, waiting or not, and its scheduler's."""
+        return tuple(job for job in self.jobs if job.cluster == cluster)
+
 
 def from_event(event: Mapping[str, Any]) -> Reading | None:
     """The jobs in an event of the hub's stream; None where it has not read the queue yet."""
@@ -85,11 +93,15 @@ def _number(told: Any) -> float | None:
 def _told(job: Mapping[str, Any]) -> QueueJob:
     array = job.get("array")
     array = array if isinstance(array, dict) else {}
-    array_job_id, restarts = array.get("job_id"), job.get("restarts")
+    cluster = job.get("cluster")
+    cluster = cluster if isinstance(cluster, dict) else {}
+    array_job_id, restarts, batch = array.get("job_id"), job.get("restarts"), cluster.get("batch")
     return QueueJob(
         job_id=job["job_id"],
         state=str(job.get("slurm_state", "")),
         run=str(job.get("run") or ""),
+        cluster=str(cluster.get("id") or ""),
+        batch=batch if isinstance(batch, int) and not isinstance(batch, bool) else None,
         array_job_id=array_job_id if isinstance(array_job_id, int) else None,
         tasks=str(array.get("tasks") or ""),
         reason=str(job.get("reason") or ""),
@@ -110,12 +122,14 @@ def from_jobs(jobs: Iterable[Job], user: str, taken: float) -> Reading:
 
 def _seen(job: Job) -> QueueJob:
     waits = job.life is Life.QUEUED
-    told = explain(job.reason, "run") if waits else None
-    tag = RunTag.parse(job.tag)
+    told = explain(job.reason, purpose(job.tag, "run")) if waits else None
+    tag, cluster = RunTag.parse(job.tag), ClusterTag.parse(job.tag)
     return QueueJob(
         job_id=job.id,
         state=job.state,
         run=tag.run if tag else "",
+        cluster=cluster.cluster if cluster else "",
+        batch=cluster.batch if cluster else None,
         array_job_id=job.array.job_id if job.array else None,
         tasks=job.array.tasks if job.array else "",
         reason=told.sentence if told else "",

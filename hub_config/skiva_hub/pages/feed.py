@@ -8,9 +8,9 @@ from skiva_hub.pages.cards import cards, is_stale
 from skiva_hub.pages.queue import slice_of
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Job, Snapshot
-from skiva_slurm.reasons import explain
+from skiva_slurm.reasons import explain, purpose
 from skiva_slurm.states import Life
-from skiva_slurm.tags import RunTag, Tag
+from skiva_slurm.tags import ClusterTag, RunTag, Tag
 
 _STATES = {
     Life.QUEUED: "waiting",
@@ -69,9 +69,9 @@ def _trouble(snapshot: Snapshot | None, now: float) -> str:
 
 
 def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
-    picked, mark = slice_of(job, site), RunTag.parse(job.tag)
+    picked, mark, cluster = slice_of(job, site), RunTag.parse(job.tag), ClusterTag.parse(job.tag)
     waits = job.life is Life.QUEUED
-    told = explain(job.reason, "run" if mark else "session") if waits else None
+    told = explain(job.reason, purpose(job.tag)) if waits else None
     running = job.life in {Life.RUNNING, Life.PAUSED}
     return {
         "job_id": job.id,
@@ -88,6 +88,9 @@ def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
         "restarts": job.restarts,
         "session": Tag.parse(job.tag) is not None,
         "run": mark.run if mark else None,
+        "cluster": {"id": cluster.cluster, "batch": cluster.batch, "owner": cluster.owner}
+        if cluster
+        else None,
         "array": {"job_id": job.array.job_id, "tasks": job.array.tasks} if job.array else None,
         "node": next(iter(job.nodes), None),
         "exit_code": job.exit_code if job.life is Life.ENDED else "",

@@ -22,6 +22,7 @@ _FIELDS = (
     "slurm_state",
     "run",
     "array",
+    "cluster",
     "reason",
     "action",
     "expected",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skiva_slurm.reasons import explain
+from skiva_slurm.reasons import explain, purpose
+from skiva_slurm.tags import ClusterTag, RunTag, Tag
 
 CORPUS = Path(__file__).parent / "corpus"
 REASONS = (CORPUS / "reasons.txt").read_text().splitlines()
@@ -94,3 +95,32 @@ def test_runs_are_not_called_sessions() -> None:
     assert "run" in explain("None", "run").sentence
     assert "session" not in explain("QOSMaxJobsPerUserLimit", "run").action
     assert explain("my session broke", "run").sentence == "Slurm says: my session broke"
+
+
+@pytest.mark.parametrize("waiting", ["worker", "scheduler"])
+@pytest.mark.parametrize("reason", REASONS)
+def test_jobs_of_dask_clusters_are_told_as_what_they_are(reason: str, waiting: str) -> None:
+    """No reason speaks of a session that waits, and what helps is done to the cluster, not to one worker."""
+    words, session = explain(reason, waiting), explain(reason)
+    assert "session" not in f"{words.sentence} {words.action}"
+    assert f"the {waiting} again" not in words.action
+    assert (bool(words.action), words.hopeless) == (bool(session.action), session.hopeless)
+    assert words.action == "" or words.action.endswith(".")
+
+
+def test_what_helps_workers_is_said_in_plain_words() -> None:
+    """A limit, a worker that ended early and one that can never start each have their own advice."""
+    assert explain("QOSMaxGRESPerUser", "worker").action.startswith("Ask for fewer workers, or wait")
+    assert explain("TimeLimit", "worker").action == "The Dask cluster starts another in its place."
+    assert explain("TimeLimit", "scheduler").action == "Start the Dask cluster again."
+    assert explain("PartitionTimeLimit", "worker").action.endswith("start it with fewer hours.")
+    assert explain("JobHoldMaxRequeue", "worker").action.startswith("Start the Dask cluster again.")
+
+
+def test_what_a_job_is_for_is_told_by_its_mark() -> None:
+    """Runs, workers and schedulers are known by their marks; anything else is taken for what is said."""
+    assert purpose(RunTag("261122-k3f9ta2x").text) == "run"
+    assert purpose(ClusterTag("261122-k3f9ta2x", 3, 17).text) == "worker"
+    assert purpose(ClusterTag("261122-k3f9ta2x", 0, 0).text) == "scheduler"
+    assert purpose(Tag("lab", "ann", "", "0123456789abcdef").text) == "session"
+    assert purpose("", "run") == "run"
