@@ -88,6 +88,16 @@ def test_spawner_is_found_by_its_name() -> None:
     assert found.load().__name__ == "SliceSpawner"
 
 
+def extras(*names: str) -> list[str]:
+    """What these extras ask for, less what they say of each other."""
+    return [
+        text
+        for name in names
+        for text in PROJECT["project"]["optional-dependencies"][name]
+        if not text.startswith("skiva[")
+    ]
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name)
 def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
     """A lock works with any index, and takes nothing from it but what was there when it was made."""
@@ -102,11 +112,12 @@ def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("hub", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["hub"]]),
-        ("base", [*BOTH_SIDES, *PROJECT["project"]["optional-dependencies"]["notebook"]]),
+        ("hub", [*BOTH_SIDES, *extras("hub")]),
+        ("base", [*BOTH_SIDES, *extras("notebook", "dask", "dask-cuda")]),
         ("boot", ["uv"]),
         ("build", PROJECT["build-system"]["requires"]),
-        ("dev", PROJECT["dependency-groups"]["dev"]),
+        ("dev", [*PROJECT["dependency-groups"]["dev"], *extras("dask", "dask-cuda")]),
+        ("rapids", [*extras("notebook", "dask", "dask-cuda"), "cuda-bindings==13.*"]),
     ],
 )
 def test_locks_fit_what_is_asked_for(lock: str, wanted: list[str]) -> None:

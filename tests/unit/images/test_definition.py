@@ -53,8 +53,10 @@ def test_lock_for_gpus_has_cuda_and_the_one_for_cpus_has_not() -> None:
     left = without(lock, [*found.label.cpu.omit, *found.label.cpu.replace])
     gone = {name for name, _ in blocks(lock)} - {name for name, _ in blocks(left)}
     assert {"torch", "triton", "nvidia-cublas", "nvidia-nccl-cu13"} <= gone
-    assert all(re.match(r"torch$|triton$|cuda-|nvidia-", name) for name in gone)
-    assert {"nvidia-ml-py", "captum"} <= {name for name, _ in blocks(left)}
+    assert all(re.match(r"torch$|triton$|cuda-toolkit$|nvidia-", name) for name in gone)
+    assert {"nvidia-ml-py", "captum", "dask-cuda", "cuda-bindings", "cuda-core"} <= {
+        name for name, _ in blocks(left)
+    }
 
 
 def test_rapids_pins_are_those_that_work_together() -> None:
