@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from skiva.server import turns
+from skiva.server.problems import Problem
 from skiva.server.runs import service as runs_service
 from skiva.server.runs.queue import QueueFacts
-from skiva.server.runs.service import Problem, RunsService
+from skiva.server.runs.service import RunsService
 
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunsService:
     """Of an impatient server without a site."""
-    monkeypatch.setattr(runs_service, "_DISK", 0.2)
-    monkeypatch.setattr(runs_service, "_PATIENCE", 0.2)
+    monkeypatch.setattr(turns, "_DISK", 0.2)
+    monkeypatch.setattr(turns, "_PATIENCE", 0.2)
     monkeypatch.setattr(runs_service, "_ASK_EVERY", 1e9)
     found = RunsService(QueueFacts({}), root=tmp_path)
     found._asked = time.monotonic()
@@ -75,7 +77,7 @@ def test_a_server_that_ends_does_not_wait_for_slurm() -> None:
     """A thread that hangs in a command must not outlive the loop that it works for."""
     program = (
         "import asyncio, time\n"
-        "from skiva.server.runs.threads import in_thread\n"
+        "from skiva.server.threads import in_thread\n"
         "async def main():\n"
         "    in_thread(lambda: time.sleep(600))\n"
         "asyncio.run(main())\n"

@@ -1,28 +1,23 @@
 """What a person does with runs: send off, cancel, repeat, delete, bring back. All of it for a thread."""
 
 import errno
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from skiva.runs.again import again as repeat
 from skiva.runs.notebook.drafts import read_draft, write_draft
 from skiva.runs.notebook.handing import send_notebook
-from skiva.runs.offer import NoOffer
 from skiva.runs.paths import RunDir
 from skiva.runs.run import Run
-from skiva.runs.submit import NotSubmitted
 from skiva.runs.wish import BadWish
-from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva.server.problems import Problem, body_of, told
 
 from .places import opened
-from .service import Problem
 
-__all__ = ["again", "body_of", "cancel", "delete", "draft", "restore", "submit"]
+__all__ = ["again", "cancel", "delete", "draft", "restore", "submit"]
 
-_Answer = TypeVar("_Answer")
 _LARGEST = 100 * 1024 * 1024
 """Bytes of a request."""
 _TRASH = ".trash"
@@ -33,27 +28,18 @@ _FIELDS = frozenset(
 _OPTIONS = ("slice", "hours", "name", "restarts", "key")
 
 
-def body_of(raw: bytes, fields: frozenset[str] = _FIELDS) -> dict[str, Any]:
-    """The JSON object of a request. Raises Problem, which names a field that there is none of."""
+def _body(raw: bytes, fields: frozenset[str] = _FIELDS) -> dict[str, Any]:
     if len(raw) > _LARGEST:
         raise Problem(413, f"content: must be at most {_LARGEST // 1024**2} MiB; clear large outputs first.")
-    try:
-        values = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        raise Problem(400, "The request is no JSON that can be read.") from None
-    if not isinstance(values, dict):
-        raise Problem(400, "The request must be a JSON object.")
-    if unknown := sorted(values.keys() - fields):
-        raise Problem(400, f"{unknown[0][:60]}: there is no such field.")
-    return values
+    return body_of(raw, fields)
 
 
 def submit(root: Path, served: Path | None, raw: bytes) -> str:
     """Send a notebook off, as the page has it; the run's id. Raises Problem."""
-    body = body_of(raw)
+    body = _body(raw)
     if body.get("kind", "notebook") != "notebook":
         raise Problem(400, "kind: must be notebook; functions and cells are sent off from a kernel.")
-    return _told(lambda: _submitted(root, served, body))
+    return told(lambda: _submitted(root, served, body), "run")
 
 
 def _submitted(root: Path, served: Path | None, body: Mapping[str, Any]) -> str:
@@ -76,11 +62,11 @@ def _submitted(root: Path, served: Path | None, body: Mapping[str, Any]) -> str:
 
 def draft(root: Path, served: Path | None, raw: bytes) -> dict[str, str]:
     """Keep a notebook for the kernel that sends its rest off. Raises Problem."""
-    body = body_of(raw, frozenset({"path", "content"}))
+    body = _body(raw, frozenset({"path", "content"}))
     if not isinstance(body.get("content"), dict):
         raise Problem(400, "content: must be the notebook's JSON.")
-    return _told(
-        lambda: {"draft": write_draft(root, str(place_of(served, body.get("path"))), body["content"])}
+    return told(
+        lambda: {"draft": write_draft(root, str(place_of(served, body.get("path"))), body["content"])}, "run"
     )
 
 
@@ -100,13 +86,13 @@ def place_of(served: Path | None, path: object) -> Path:
 
 def cancel(root: Path, run: str) -> None:
     """End a run, as its owner: of somebody else's job Slurm says no. Raises Problem."""
-    _told(lambda: _run(root, run).cancel())
+    told(lambda: _run(root, run).cancel(), "run")
 
 
 def again(root: Path, run: str, raw: bytes) -> str:
     """Send the same off once more; the new run's id. Raises Problem."""
-    changes = body_of(raw, frozenset({"slice", "hours", "name", "restarts", "at_once", "resume"}))
-    return _told(lambda: repeat(_run(root, run), **changes).id)
+    changes = _body(raw, frozenset({"slice", "hours", "name", "restarts", "at_once", "resume"}))
+    return told(lambda: repeat(_run(root, run), **changes).id, "run")
 
 
 def _run(root: Path, run: str) -> Run:
@@ -115,32 +101,6 @@ def _run(root: Path, run: str) -> Run:
     if found.id != run:
         raise ValueError("What is written about this run is of another one.")
     return found
-
-
-def _told(work: Callable[[], _Answer]) -> _Answer:
-    """Do it, or say in one sentence why not."""
-    try:
-        return work()
-    except BadWish as problem:
-        raise Problem(400, _sentence(problem)) from None
-    except (KeyError, IndexError, TypeError) as problem:
-        raise Problem(409, "What is written about this run cannot be understood.") from problem
-    except LookupError as problem:
-        raise Problem(404, _sentence(problem)) from None
-    except NotSubmitted as problem:
-        silent = isinstance(problem.__context__, SlurmUnanswered)
-        raise Problem(503 if silent else 409, _sentence(problem)) from None
-    except (NoOffer, SlurmUnanswered) as problem:
-        raise Problem(503, _sentence(problem)) from None
-    except (Refused, ValueError) as problem:
-        raise Problem(409, _sentence(problem)) from None
-    except OSError as problem:
-        raise Problem(503, f"It could not be written down: {problem.strerror or problem}.") from None
-
-
-def _sentence(problem: Exception) -> str:
-    text = " ".join(str(problem).split())[:1000] or type(problem).__name__
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 # -- deleting ------------------------------------------------------------------------------------

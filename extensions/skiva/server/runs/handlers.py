@@ -1,14 +1,15 @@
 """The addresses below `skiva/runs`: the person's runs, for the side panel and the cards in notebooks."""
 
-import json
 from importlib import import_module
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from .service import Problem, RunsService
+from skiva.server.answering import AnsweringHandler
+from skiva.server.problems import Problem
+
+from .service import RunsService
 
 __all__ = ["ROUTES"]
 
@@ -20,12 +21,8 @@ def _in(module: str) -> Any:
     return import_module(f"skiva.server.runs.{module}")
 
 
-class RunsAPIHandler(APIHandler):
-    """Login, authorization and the form of errors, the same for all of them."""
-
-    auth_resource = "skiva"
-    # A panel that looks at runs must not keep an idle server alive.
-    _track_activity = False
+class RunsAPIHandler(AnsweringHandler):
+    """Those of runs."""
 
     @property
     def runs(self) -> RunsService:
@@ -36,34 +33,6 @@ class RunsAPIHandler(APIHandler):
     async def row(self, run: str) -> dict[str, Any]:
         """One run, as it is this moment. Raises Problem."""
         return await self.runs.look(lambda index, reading: index.one(run, reading))
-
-    def tell(self, answer: Any, status: int = 200) -> None:
-        """Answer with JSON that no cache keeps."""
-        self.set_status(status)
-        self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(answer, allow_nan=False))
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with one sentence."""
-        problem = kwargs.get("exc_info", (None, None))[1]
-        if isinstance(problem, Problem):
-            self.tell({"message": str(problem)}, problem.status)
-            return
-        super().write_error(status_code, **kwargs)
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """A refusal is no fault of this server's."""
-        if not isinstance(value, Problem):
-            super().log_exception(typ, value, tb)
-
-    def whole(self, name: str, default: int | None, least: int, most: int) -> int | None:
-        """A whole number in the address. Raises Problem."""
-        text = self.get_query_argument(name, "")
-        if not text:
-            return default
-        if not (text.isascii() and text.isdigit()) or len(text) > 18 or not least <= int(text) <= most:
-            raise Problem(400, f"{name}: must be a whole number from {least} to {most}.")
-        return int(text)
 
 
 class RunsHandler(RunsAPIHandler):

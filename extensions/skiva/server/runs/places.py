@@ -1,6 +1,5 @@
 """Where runs are on the disk, opened so that nothing outside of their directory is ever reached."""
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,10 +10,10 @@ from skiva.runs.ids import is_run_id
 from skiva.runs.look import read_spec
 from skiva.runs.paths import RunDir
 from skiva.runs.spec import Spec
+from skiva.server.held import held
 
 __all__ = ["Stamp", "made", "opened", "result_of", "run_names", "served_as", "spec_of", "stamp"]
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLES = 2.0
 """Seconds within which two changes may leave the same time behind."""
 
@@ -35,25 +34,8 @@ def opened(root: Path, run: str) -> Iterator[RunDir]:
         LookupError: there is none, or it is a link, a file, or somebody else's.
         OSError: it cannot be opened.
     """
-    if not is_run_id(run):
-        raise LookupError(f"{run[:40]!r} is no run's id, such as 261122-k3f9ta2x.")
-    try:
-        # Of what is somebody else's it is not even told that it cannot be read.
-        if (root / run).lstat().st_uid != os.geteuid():
-            raise LookupError(f"There is no run {run} of yours.")
-        held = os.open(root / run, _DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError) as gone:
-        raise LookupError(f"There is no run {run}.") from gone
-    except OSError as problem:
-        if problem.errno == errno.ELOOP:  # a link
-            raise LookupError(f"There is no run {run}.") from problem
-        raise
-    try:
-        if os.fstat(held).st_uid != os.geteuid():
-            raise LookupError(f"There is no run {run} of yours.")
-        yield RunDir(Path(f"/proc/self/fd/{held}"))
-    finally:
-        os.close(held)
+    with held(root, run, "run") as place:
+        yield RunDir(place)
 
 
 def served_as(path: Path, served: Iterable[Path]) -> str | None:

@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from skiva.server.problems import Problem
+from skiva.server.threads import in_thread
+from skiva.server.turns import Turns
+
 from .queue import QueueFacts
-from .threads import in_thread
 
 if TYPE_CHECKING:
     from .index import Index
@@ -19,21 +21,6 @@ __all__ = ["Problem", "RunsService"]
 _Answer = TypeVar("_Answer")
 _ASK_EVERY = 5.0
 """Seconds between two questions to Slurm where no hub tells."""
-_AT_ONCE = 4
-"""Submissions and the like that go on at the same time; others wait for their turn."""
-_DISK = 20.0
-"""Seconds after which a disk is no longer waited for."""
-_NO_DISK = "The disk with your runs does not answer; please try again in a minute."
-_PATIENCE = 40.0
-"""Seconds for which an answer may be waited for."""
-
-
-class Problem(Exception):
-    """An answer that is an error: its status, and one sentence for the person."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 class RunsService:
@@ -44,9 +31,7 @@ class RunsService:
         self.served = served
         self._root = root
         self._index: Index | None = None
-        self._turn = asyncio.Lock()
-        self._alone = threading.Lock()
-        self._few = asyncio.Semaphore(_AT_ONCE)
+        self._turns = Turns("runs")
         self._asking: asyncio.Future[Any] | None = None
         self._asked = 0.0
         self._told: Any = None
@@ -63,33 +48,15 @@ class RunsService:
     async def look(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         """Do something with the index and what is known of the queue; never waits for Slurm."""
         self._ask_if_nobody_tells()
-        try:
-            async with asyncio.timeout(_DISK), self._turn:
-                return await asyncio.shield(in_thread(lambda: self._with_index(work)))
-        except TimeoutError:
-            raise Problem(503, _NO_DISK) from None
+        return await self._turns.look(lambda: self._with_index(work))
 
     def _with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
-        # One whose turn was given up may still be at work, on a disk that does not answer.
-        if not self._alone.acquire(timeout=_DISK):
-            raise Problem(503, _NO_DISK)
-        try:
-            return self._done_with_index(work)
-        finally:
-            self._alone.release()
-
-    def _done_with_index(self, work: Callable[["Index", Any], _Answer]) -> _Answer:
         if self._index is None:
             from .index import Index
 
             names = (self.served, Path(os.path.realpath(self.served))) if self.served else ()
             self._index = Index(Path(os.path.realpath(self.root)), names)
-        try:
-            return work(self._index, self.queue.reading() or self._told)
-        except LookupError as missing:
-            raise Problem(404, str(missing)) from None
-        except OSError as problem:
-            raise Problem(503, f"The runs cannot be read: {problem.strerror or problem}.") from None
+        return work(self._index, self.queue.reading() or self._told)
 
     async def apart(self, work: Callable[[Path], _Answer]) -> _Answer:
         """Do something with the directory of runs that may take long, without holding up anything else.
@@ -97,14 +64,7 @@ class RunsService:
         Raises:
             Problem: it has not come to an end while somebody waits for the answer; it goes on.
         """
-        try:
-            async with asyncio.timeout(_PATIENCE), self._few:
-                doing = in_thread(lambda: work(self.root))
-                return await asyncio.shield(doing)
-        except TimeoutError:
-            raise Problem(
-                503, "Slurm has not answered yet. The list of runs will tell what came of it."
-            ) from None
+        return await self._turns.apart(lambda: work(self.root))
 
     def _ask_if_nobody_tells(self) -> None:
         now = time.monotonic()
