@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { coloured, lastLines } from '../src/runs/ansi.ts';
+import { coloured, lastLines } from '../src/common/ansi.ts';
 
 const text = line => line.map(span => span.text).join('');
 

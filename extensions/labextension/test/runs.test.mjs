@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { hoursWords, whenShort, whenWords } from '../src/common/words.ts';
 import * as rows from '../src/runs/rows.ts';
 import * as words from '../src/runs/words.ts';
 
@@ -163,9 +164,9 @@ test('changes of state are announced, and many of them are summed up', () => {
 
 test('a moment of another day has its day', () => {
   const noon = new Date(2026, 10, 22, 12, 0).getTime() / 1000;
-  assert.equal(words.whenWords(noon, noon, 'en-GB'), '12:00');
-  assert.equal(words.whenWords(noon - 86400, noon, 'en-GB'), '21 Nov, 12:00');
-  assert.equal(words.whenShort(noon - 86400, noon, 'en-GB'), '21 Nov');
-  assert.equal(words.hoursWords(0.5), '30 min');
-  assert.equal(words.hoursWords(1.5), '1 h 30 min');
+  assert.equal(whenWords(noon, noon, 'en-GB'), '12:00');
+  assert.equal(whenWords(noon - 86400, noon, 'en-GB'), '21 Nov, 12:00');
+  assert.equal(whenShort(noon - 86400, noon, 'en-GB'), '21 Nov');
+  assert.equal(hoursWords(0.5), '30 min');
+  assert.equal(hoursWords(1.5), '1 h 30 min');
 });

@@ -3,9 +3,10 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { CommandRegistry } from '@lumino/commands';
 
+import { complain } from '../common/complain';
+import type { Notebooks } from '../common/notebooks';
 import { fitted } from '../words';
 import type { RunsModel } from './model';
-import type { Notebooks } from './notebooks';
 import { isLive, type IRow } from './rows';
 import { runCode } from './words';
 
@@ -15,11 +16,6 @@ export namespace RunCommands {
   export const submit = 'skiva:runs-submit';
   export const submitFile = 'skiva:runs-submit-file';
   export const rest = 'skiva:runs-submit-rest';
-}
-
-/** Say in a notification what went wrong. */
-export function complain(error: unknown): void {
-  Notification.error(fitted((error as Error).message), { autoClose: false });
 }
 
 /** What can be done with a run; whatever goes wrong is told in a notification. */

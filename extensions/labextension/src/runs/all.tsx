@@ -1,10 +1,12 @@
 import React from 'react';
 
+import { useNow } from '../common/clock';
+import { complain } from '../common/complain';
+import { useReturn } from '../common/listbox';
+import { Notice } from '../common/notice';
 import type { RunActions } from './actions';
-import { complain } from './actions';
-import { useNow } from './clock';
 import { Empty } from './empty';
-import { optionId, RunList } from './list';
+import { RunList } from './list';
 import type { RunsModel } from './model';
 import { filtered, hasFailed, isLive, type Choice } from './rows';
 
@@ -44,7 +46,7 @@ function Filter(props: {
   const toList = (event: React.KeyboardEvent<HTMLElement>) => {
     if (event.key === 'ArrowDown') {
       event.preventDefault();
-      event.currentTarget.closest('.skiva-AllRuns')?.querySelector<HTMLElement>('.skiva-RunList')?.focus();
+      event.currentTarget.closest('.skiva-All')?.querySelector<HTMLElement>('.skiva-List')?.focus();
     }
   };
   return (
@@ -101,28 +103,16 @@ function Older(props: { model: RunsModel; searching: boolean }): React.ReactElem
   );
 }
 
-/** Why the list may be old, or not there yet. */
-function Notice(props: { model: RunsModel }): React.ReactElement | null {
-  const { trouble, loaded } = props.model;
-  if (trouble) {
-    const old = loaded ? ' The list is as it was last told.' : '';
-    return <p className="skiva-Trouble" role="status">{`${trouble}${old}`}</p>;
-  }
-  return loaded ? null : <p className="skiva-Quiet skiva-Padded">Reading…</p>;
-}
-
 /** What scrolls: at the top after a new filter, at the active run after coming back to it. */
 function useScrolling(props: IAllProps): React.RefObject<HTMLDivElement> {
-  const box = React.useRef<HTMLDivElement>(null);
+  const box = useReturn(props.focused, props.active);
+  const first = React.useRef(true);
   React.useEffect(() => {
-    box.current?.scrollTo(0, 0);
-  }, [props.filter]);
-  React.useEffect(() => {
-    if (props.focused) {
-      box.current?.querySelector<HTMLElement>('.skiva-RunList')?.focus({ preventScroll: true });
-      document.getElementById(optionId(props.active ?? ''))?.scrollIntoView({ block: 'nearest' });
+    if (!first.current) {
+      box.current?.scrollTo(0, 0);
     }
-  }, []);
+    first.current = false;
+  }, [props.filter]);
   return box;
 }
 
@@ -137,11 +127,11 @@ export function AllRuns(props: IAllProps): React.ReactElement {
   const narrowed = filter.choice !== 'all' || filter.text.trim() !== '';
   const failed = rows.filter(hasFailed).length;
   return (
-    <section className="skiva-AllRuns" aria-label="All runs">
-      <header className="skiva-RunsHeader">
+    <section className="skiva-All" aria-label="All runs">
+      <header className="skiva-PanelHeader">
         <h2>Runs</h2>
       </header>
-      <Notice model={model} />
+      <Notice trouble={model.trouble} loaded={model.loaded} />
       {rows.length > 0 && <Filter filter={filter} setFilter={setFilter} live={live} failed={failed} />}
       <div className="skiva-Scrolled" ref={box}>
         {model.loaded && rows.length === 0 && <Empty />}

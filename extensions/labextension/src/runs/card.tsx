@@ -1,35 +1,22 @@
-import { ReactWidget } from '@jupyterlab/ui-components';
-import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import type { Message } from '@lumino/messaging';
 import React from 'react';
 
+import { useSignal } from '../common/clock';
+import type { Notebooks } from '../common/notebooks';
+import { keptText, OutputCard, type IKept } from '../common/output';
+import { whenWords } from '../common/words';
 import type { RunActions } from './actions';
-import { useSignal } from './clock';
 import { RunDetail } from './detail';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
 import type { RunsModel } from './model';
-import type { Notebooks } from './notebooks';
 import { isRunId, type IRow } from './rows';
 import { RunWatch } from './watch';
-import { kindWords, runCode, whenWords } from './words';
-
-/** What a notebook keeps of a run. */
-interface IKept {
-  readonly id?: unknown;
-  readonly name?: unknown;
-  readonly kind?: unknown;
-  readonly created?: unknown;
-}
-
-function text(value: unknown, otherwise: string): string {
-  return typeof value === 'string' && value ? value : otherwise;
-}
+import { kindWords, runCode } from './words';
 
 function keptWords(kept: IKept): string {
   const when =
     typeof kept.created === 'number' ? `, submitted ${whenWords(kept.created, Date.now() / 1000)}` : '';
-  return `${kindWords(text(kept.kind, 'run'))}${when}`;
+  return `${kindWords(keptText(kept.kind, 'run'))}${when}`;
 }
 
 interface ILoadProps {
@@ -91,7 +78,7 @@ function Card(props: ICardProps): React.ReactElement {
   const { kept, watch, model, load } = props;
   useSignal(watch.stateChanged);
   const { row, missing, trouble } = watch;
-  const name = row?.name ?? text(kept.name, watch.id);
+  const name = row?.name ?? keptText(kept.name, watch.id);
   const loads = row?.state === 'completed' && row.kind !== 'notebook' && row.kind !== 'command';
   return (
     <section className="skiva-Card" aria-label={`Run ${name}`}>
@@ -109,57 +96,28 @@ function Card(props: ICardProps): React.ReactElement {
 }
 
 /** A run in a cell's output: as live as in the panel, after any restart. */
-export class RunCard extends ReactWidget implements IRenderMime.IRenderer {
+export class RunCard extends OutputCard<RunWatch> {
   constructor(model: RunsModel, actions: RunActions, notebooks: Notebooks) {
-    super();
+    super(RUN_TYPE);
     this._model = model;
     this._actions = actions;
     this._notebooks = notebooks;
-    this._observer = new IntersectionObserver(entries => {
-      if (this._watch) {
-        this._watch.visible = entries.some(entry => entry.isIntersecting);
-      }
-    });
-    this.addClass('skiva-CardHost');
   }
 
-  /** Take what the notebook keeps of the run. */
-  async renderModel(mime: IRenderMime.IMimeModel): Promise<void> {
-    const kept = (mime.data[RUN_TYPE] ?? {}) as IKept;
-    this._kept = kept;
-    if (this._watch?.id !== kept.id) {
-      this._watch?.dispose();
-      this._watch = isRunId(kept.id) ? new RunWatch(kept.id, this._model) : null;
-      this._observer.unobserve(this.node);
-      this._observer.observe(this.node);
-    }
-    this.update();
-    await this.renderPromise;
-  }
-
-  override dispose(): void {
-    if (!this.isDisposed) {
-      this._observer.disconnect();
-      this._watch?.dispose();
-      super.dispose();
-    }
-  }
-
-  protected override onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    this.update();
+  protected watchOne(id: unknown): RunWatch | null {
+    return isRunId(id) ? new RunWatch(id, this._model) : null;
   }
 
   protected override render(): React.ReactElement {
-    if (!this._watch || !this._model.available) {
-      const name = text(this._kept.name, 'A run');
-      const why = this._watch ? 'This server keeps no runs.' : 'This output names no run.';
-      return <p className="skiva-Quiet">{`${name} (${text(this._kept.id, '?')}): ${why}`}</p>;
+    if (!this.watch || !this._model.available) {
+      const name = keptText(this.kept.name, 'A run');
+      const why = this.watch ? 'This server keeps no runs.' : 'This output names no run.';
+      return <p className="skiva-Quiet">{`${name} (${keptText(this.kept.id, '?')}): ${why}`}</p>;
     }
     return (
       <Card
-        kept={this._kept}
-        watch={this._watch}
+        kept={this.kept}
+        watch={this.watch}
         model={this._model}
         actions={this._actions}
         load={this._notebooks.around(this.node) ? this._load : null}
@@ -174,7 +132,7 @@ export class RunCard extends ReactWidget implements IRenderMime.IRenderer {
       throw new CodeRaised('No kernel', 'start one, then load the result again.');
     }
     const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${loading(row)}`);
-    const result = text(data['text/plain'], 'None');
+    const result = keptText(data['text/plain'], 'None');
     const names = result.match(/\w+/g)?.join(', ');
     const said = row.kind !== 'cell' ? result : names ? `Here now: ${names}.` : 'It assigned no variables.';
     return [said, printed].filter(Boolean).join('\n');
@@ -183,7 +141,4 @@ export class RunCard extends ReactWidget implements IRenderMime.IRenderer {
   private _model: RunsModel;
   private _actions: RunActions;
   private _notebooks: Notebooks;
-  private _observer: IntersectionObserver;
-  private _watch: RunWatch | null = null;
-  private _kept: IKept = {};
 }

@@ -1,25 +1,17 @@
 import React from 'react';
 
+import { ProgressBar } from '../common/bar';
+import { useNow, useSignal } from '../common/clock';
+import { Log } from '../common/log';
+import { ToneIcon } from '../common/tone';
+import { hoursWords, whenWords } from '../common/words';
 import { shortTime } from '../words';
 import type { RunActions } from './actions';
-import { ProgressBar } from './bar';
-import { useNow, useSignal } from './clock';
-import { ToneIcon } from './icons';
-import { Log } from './log';
 import type { RunsModel } from './model';
 import { isLive, shareOf, tone, type IRow } from './rows';
 import { Tasks } from './tasks';
 import type { RunWatch } from './watch';
-import {
-  elapsed,
-  expectedWords,
-  hoursWords,
-  kindWords,
-  progressWords,
-  runCode,
-  stateWords,
-  whenWords
-} from './words';
+import { elapsed, expectedWords, kindWords, progressWords, runCode, stateWords } from './words';
 
 interface IDetailProps {
   model: RunsModel;

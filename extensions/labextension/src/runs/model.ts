@@ -4,8 +4,9 @@ import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { Signal } from '@lumino/signaling';
 
+import { NotServed, sentenceOf } from '../common/rest';
 import { now, secondsLeft, type INow } from '../countdown';
-import { NoRuns, RunsError, type RunsApi } from './api';
+import type { RunsApi } from './api';
 import { isLive, merged, newestFirst, type IPage, type IRow } from './rows';
 import { changesWords } from './words';
 
@@ -105,7 +106,7 @@ export class RunsModel extends VDomModel {
     await this._ask().catch(() => undefined);
   }
 
-  /** Read older runs. Throws RunsError. */
+  /** Read older runs. Throws ServerError. */
   async older(): Promise<void> {
     if (this._oldest !== null) {
       this._takeOlder(await this.api.list({ before: this._oldest, limit: PAGE }));
@@ -156,13 +157,13 @@ export class RunsModel extends VDomModel {
   }
 
   private _fail(error: unknown): void {
-    if (error instanceof NoRuns && !this.loaded) {
+    if (error instanceof NotServed && !this.loaded) {
       this._stop();
       this.stateChanged.emit();
       Signal.clearData(this);
       return;
     }
-    this._failure = error instanceof RunsError ? error.message : 'The server does not answer.';
+    this._failure = sentenceOf(error);
     this.stateChanged.emit();
     throw error;
   }

@@ -6,13 +6,14 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ToolbarButton } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 
-import { complain, RunActions, RunCommands } from './actions';
+import { complain } from '../common/complain';
+import { activate, Notebooks } from '../common/notebooks';
+import { RunActions, RunCommands } from './actions';
 import { RunsApi } from './api';
 import { RunCard } from './card';
 import { runsIcon } from './icons';
 import { RUN_TYPE } from './mime';
 import { IRuns, RunsModel } from './model';
-import { activate, Notebooks } from './notebooks';
 import { EndNotices } from './notices';
 import { RunsPanel } from './panel';
 import { Submitter } from './submit';

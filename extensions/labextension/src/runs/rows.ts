@@ -1,5 +1,7 @@
 /** Runs as the server tells them, and lists of them. */
 
+import type { Tone } from '../common/tone.tsx';
+
 /** How far something is; `total` is null where nobody knows how much there is. */
 export interface IProgress {
   readonly done: number | null;
@@ -139,9 +141,6 @@ export function share(progress: IProgress | null): number | null {
 
 const WAITING = new Set(['preparing', 'queued', 'requeued', 'unknown']);
 const RUNNING = new Set(['running', 'ending']);
-
-/** What a state looks like; shape and colour go with it. */
-export type Tone = 'waiting' | 'running' | 'good' | 'stopped' | 'bad';
 
 /** The look of a state. */
 export function tone(state: string): Tone {

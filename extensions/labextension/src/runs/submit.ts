@@ -4,14 +4,14 @@ import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { Contents } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 
+import { cellsOf, contentOf, type INotebookPanel, type Notebooks } from '../common/notebooks';
+import type { ServerError } from '../common/rest';
 import { fitted } from '../words';
 import type { RunActions } from './actions';
-import type { RunsError } from './api';
 import { askAndSend } from './dialog';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
 import type { RunsModel } from './model';
-import { cellsOf, contentOf, type INotebookPanel, type Notebooks } from './notebooks';
 import { parametersOf } from './parameters';
 import { isRunId } from './rows';
 
@@ -91,7 +91,7 @@ export class Submitter {
     let key = UUID.uuid4();
     await askAndSend(this._model.api, 'Run in batch', options, async wishes => {
       const whole = { kind: 'notebook', path, content, start_at: 0, draft: null } as const;
-      const row = await this._model.api.submit({ ...whole, ...wishes, key }).catch((error: RunsError) => {
+      const row = await this._model.api.submit({ ...whole, ...wishes, key }).catch((error: ServerError) => {
         // What may have been submitted is not submitted again; what was refused may be.
         key = error.unheard ? key : UUID.uuid4();
         throw error;

@@ -1,8 +1,8 @@
 import React from 'react';
 
+import { ToneIcon, type Tone } from '../common/tone';
 import { shortTime } from '../words';
-import { ToneIcon } from './icons';
-import { share, tone, type ITask, type Tone } from './rows';
+import { share, tone, type ITask } from './rows';
 import { progressWords, stateWords, tasksWords } from './words';
 
 interface ITasksProps {

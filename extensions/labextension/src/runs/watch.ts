@@ -2,7 +2,8 @@ import { VDomModel } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 
-import { RunsError, type IDetail } from './api';
+import { sentenceOf, ServerError } from '../common/rest';
+import type { IDetail } from './api';
 import type { RunsModel } from './model';
 import { isLive, type IRow, type ITask } from './rows';
 
@@ -141,12 +142,12 @@ export class RunWatch extends VDomModel {
   }
 
   private _fail(error: unknown): void {
-    if (error instanceof RunsError && error.status === 404) {
+    if (error instanceof ServerError && error.status === 404) {
       this._missing = true;
       this._trouble = error.message;
       return;
     }
-    this._trouble = error instanceof RunsError ? error.message : 'The server does not answer.';
+    this._trouble = sentenceOf(error);
     this.stateChanged.emit();
     throw error;
   }

@@ -1,5 +1,6 @@
 /** Runs in words: what the panel shows and what a screen reader says. */
 
+import { capital, soonWords, whenShort } from '../common/words.ts';
 import { longTime, nameList, shortTime } from '../words.ts';
 import { isLive, shareOf, tasksByTone, type IProgress, type IRow } from './rows.ts';
 
@@ -39,40 +40,6 @@ export function stateWords(state: string): string {
 /** What was sent off. */
 export function kindWords(kind: string): string {
   return KINDS[kind] ?? capital(kind);
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** A moment: the time where it is of today, the day too where it is not. Seconds since 1970. */
-export function whenWords(at: number, now: number, locale?: string): string {
-  const [then, today] = [new Date(at * 1000), new Date(now * 1000)];
-  const time = then.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
-  if (then.toDateString() === today.toDateString()) {
-    return time;
-  }
-  const sameYear = then.getFullYear() === today.getFullYear();
-  const day = then.toLocaleDateString(locale, {
-    day: 'numeric',
-    month: 'short',
-    ...(sameYear ? {} : { year: 'numeric' })
-  });
-  return `${day}, ${time}`;
-}
-
-/** The same in the little room of a list: the time, or the day. */
-export function whenShort(at: number, now: number, locale?: string): string {
-  return whenWords(at, now, locale).split(', ')[0] ?? '';
-}
-
-/** Hours of a time limit: `2 h`, `30 min`. */
-export function hoursWords(hours: number | null): string {
-  if (hours === null) {
-    return '';
-  }
-  const minutes = Math.round(hours * 60);
-  return minutes % 60 === 0 ? `${minutes / 60} h` : shortTime(minutes * 60);
 }
 
 /** How long it has run, or ran; null where it has not begun. Seconds. */
@@ -130,13 +97,7 @@ export function lineWords(row: IRow, now: number, left: number | null): string {
 
 /** When Slurm thinks that it begins; nothing where the server's sentence says so, or nobody knows. */
 export function expectedWords(row: IRow, now: number): string {
-  if (row.life !== 'waiting' || row.expected === null || /\d\d:\d\d/.test(row.sentence)) {
-    return '';
-  }
-  if (row.expected <= now) {
-    return 'Expected any moment.';
-  }
-  return `Expected about ${whenWords(row.expected, now)}.`;
+  return row.life === 'waiting' ? soonWords(row.expected, row.sentence, now) : '';
 }
 
 /** The list's corner: for how long it runs, or when it was sent off or ended. */
@@ -178,11 +139,4 @@ export function changesWords(before: ReadonlyMap<string, IRow>, after: readonly 
 /** The line that finds a run again from any notebook. */
 export function runCode(id: string): string {
   return `skiva.run("${id}")`;
-}
-
-/** How much a file has: `812 B`, `3.1 MB`. */
-export function sizeWords(bytes: number): string {
-  const power = bytes < 1024 ? 0 : bytes < 1024 ** 2 ? 1 : bytes < 1024 ** 3 ? 2 : 3;
-  const value = bytes / 1024 ** power;
-  return `${power && value < 100 ? value.toFixed(1) : value.toFixed(0)} ${['B', 'KB', 'MB', 'GB'][power]}`;
 }
