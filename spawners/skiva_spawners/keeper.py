@@ -2,7 +2,8 @@
 
 With each reading of the queue: sessions that were seen to end are ended in the hub too, ones
 that Slurm has put back into the queue come back under their old address, and jobs of this hub
-that belong to nobody are cancelled. After a restart of the hub, starts that it cut off go on.
+that belong to nobody are cancelled, as are those of Dask clusters whose scheduler is gone. After a
+restart of the hub, starts that it cut off go on.
 """
 # JupyterHub has no public way to say that a running server starts again.
 # ruff: noqa: SLF001
@@ -24,6 +25,7 @@ from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
 from skiva_slurm.tags import Tag
 from skiva_spawners import arrival
+from skiva_spawners.cluster_jobs import ClusterJobs
 from skiva_spawners.errors import ActingFailed, SessionFailed
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.session import Session
@@ -46,6 +48,7 @@ class Keeper:
         self._app = app
         self._state = state
         self._token = token
+        self._cluster_jobs = ClusterJobs(state)
         self._ownerless: dict[int, float] = {}
         """When each ownerless job was first seen, or is to be tried next (monotonic seconds)."""
         self._remains: dict[tuple[str, str], float] = {}
@@ -61,6 +64,7 @@ class Keeper:
             snapshot = await self._state.watcher.changed(snapshot)
             try:
                 self._follow()
+                self._cluster_jobs.look(snapshot)
                 await self._sweep(snapshot)
             except Exception:  # noqa: BLE001 - one bad reading must not end the watch
                 app_log.exception("The keeper stumbled; it goes on with the next reading of the queue")
