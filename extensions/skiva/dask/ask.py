@@ -3,11 +3,12 @@
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from skiva.dask.place import ClusterDir
 
-__all__ = ["NoAnswer", "NotDone", "ask", "http_address", "tls_context"]
+__all__ = ["NoAnswer", "NotDone", "Way", "ask", "ask_by", "http_address", "tls_context", "way_to"]
 
 _PATIENCE = 10.0
 
@@ -46,6 +47,20 @@ def http_address(place: ClusterDir) -> str:
     return address
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a cluster's scheduler is reached: what is on the disk of that, read once."""
+
+    address: str
+    """`https://host:port`"""
+    tls: ssl.SSLContext
+
+
+def way_to(place: ClusterDir) -> Way:
+    """The way to a cluster's scheduler. Reads files. Raises NoAnswer where there is none yet, or any more."""
+    return Way(http_address(place), tls_context(place))
+
+
 async def ask(
     place: ClusterDir,
     method: str,
@@ -60,24 +75,30 @@ async def ask(
         NoAnswer: it cannot be reached.
         NotDone: it refuses; the sentence is for the person.
     """
+    return await ask_by(way_to(place), method, path, body, patience=patience)
+
+
+async def ask_by(
+    way: Way, method: str, path: str, body: Mapping[str, Any] | None = None, *, patience: float = _PATIENCE
+) -> dict[str, Any]:
+    """The same by a way that is known; touches no disk. Raises NoAnswer and NotDone."""
     from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
     try:
         answer = await AsyncHTTPClient().fetch(
-            f"{http_address(place)}/skiva/{path}",
+            f"{way.address}/skiva/{path}",
             method=method,
             body=None if body is None else json.dumps(body),
             headers={"Content-Type": "application/json"},
-            ssl_options=tls_context(place),
+            ssl_options=way.tls,
             request_timeout=patience,
             connect_timeout=patience,
         )
-        values = json.loads(answer.body)
+        return dict(json.loads(answer.body))
     except HTTPClientError as refusal:
         raise _refused(refusal) from None
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         raise NoAnswer("The cluster's scheduler does not answer.") from None
-    return dict(values)
 
 
 def _refused(refusal: Any) -> Exception:

@@ -115,6 +115,10 @@ class ClusterDir:
         """What one job printed."""
         return self.logs(batch) / f"{task}.log"
 
+    def start(self, batch: int, task: int) -> Path:
+        """When and where one job began, as it says itself."""
+        return self.logs(batch) / f"{task}.start.json"
+
     def end(self, batch: int, task: int) -> Path:
         """How one job ended, as its own supervisor saw it."""
         return self.logs(batch) / f"{task}.end.json"

@@ -42,6 +42,8 @@ class QueueJob:
     """As Slurm writes it: one number, or those that wait together."""
     reason: str = ""
     action: str = ""
+    hopeless: bool = False
+    """As it was asked for it cannot start, however long it waits."""
     expected: float | None = None
     started: float | None = None
     ends: float | None = None
@@ -106,6 +108,7 @@ def _told(job: Mapping[str, Any]) -> QueueJob:
         tasks=str(array.get("tasks") or ""),
         reason=str(job.get("reason") or ""),
         action=str(job.get("action") or ""),
+        hopeless=job.get("hopeless") is True,
         expected=_number(job.get("expected")),
         started=_number(job.get("starts")),
         ends=_number(job.get("ends")),
@@ -134,6 +137,7 @@ def _seen(job: Job) -> QueueJob:
         tasks=job.array.tasks if job.array else "",
         reason=told.sentence if told else "",
         action=told.action if told else "",
+        hopeless=told.hopeless if told else False,
         expected=job.start if waits else None,
         started=None if waits else job.start,
         ends=None if waits else job.end,

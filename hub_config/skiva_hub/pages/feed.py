@@ -85,6 +85,7 @@ def _job(site: Site, job: Job, now: float) -> dict[str, Any]:
         "seconds_left": max(0, round(job.end - now)) if running and job.end else None,
         "reason": told.sentence if told else "",
         "action": told.action if told else "",
+        "hopeless": told.hopeless if told else False,
         "restarts": job.restarts,
         "session": Tag.parse(job.tag) is not None,
         "run": mark.run if mark else None,

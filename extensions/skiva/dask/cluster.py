@@ -1,0 +1,284 @@
+"""`SliceCluster`: dask-jobqueue's `SLURMCluster` on slices, kept at the wished number of workers."""
+
+import asyncio
+import math
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from dask_jobqueue import SLURMCluster
+from distributed.core import Status
+from distributed.deploy.cluster import Cluster
+from distributed.utils import NoOpAwaitable
+
+from skiva.dask.adaptive import SteadyAdaptive
+from skiva.dask.address import own_address
+from skiva.dask.control import answers
+from skiva.dask.display import bundle
+from skiva.dask.ending import forget_keys, note_closed
+from skiva.dask.keeper import Keeper
+from skiva.dask.limits import check, most_workers
+from skiva.dask.place import ClusterDir
+from skiva.dask.reaping import Reaper
+from skiva.dask.scheduler import SliceScheduler
+from skiva.dask.security import load, make_keys
+from skiva.dask.status import Bounds
+from skiva.dask.worker_jobs import Arrays, WorkerJob
+from skiva.runs.files import write_json
+from skiva.runs.slurm import wait_for
+from skiva.runs.wish import BadWish
+from skiva_slurm.errors import Refused, SlurmUnanswered
+
+__all__ = ["SliceCluster"]
+
+
+class SliceCluster(SLURMCluster):
+    """A Dask cluster whose workers are jobs on slices; use `skiva.cluster` to make one.
+
+    All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with` and `async with`.
+    Workers are replaced before their time is over, and jobs that end unasked are
+    asked for again, until it is plain that they cannot work: then `wait_for_workers` raises `ClusterStuck`.
+    """
+
+    job_cls = WorkerJob
+
+    def __init__(self, place: ClusterDir, *, asynchronous: bool = False, loop: Any = None) -> None:
+        """Start the scheduler of the cluster that `place` describes, and ask for its first workers.
+
+        Raises:
+            NotSubmitted: Slurm refused the first workers; nothing is left of the cluster.
+            RuntimeError: the scheduler could not start.
+        """
+        spec = place.read_spec()
+        self.place = place
+        self.slices = spec
+        self.owner = int(os.environ.get("SLURM_JOB_ID") or 0)
+        self.leaving: set[str] = set()
+        """Names of jobs that hand over what they hold, and then go."""
+        self.wanted = 0
+        """Jobs that there are to be, without those that are leaving."""
+        self.bounds: Bounds | None = None
+        """Between how many workers it adapts."""
+        self.ends: float | None = None
+        """When the job of a detached scheduler ends, in seconds since the epoch."""
+        self._ending = False
+        make_keys(place)
+        self.reaper = Reaper(place)
+        self.keeper = Keeper(self)
+        self.arrays = Arrays(spec, place, self.owner, self.keeper.refused)
+        host = wait_for(own_address(spec.bin, spec.conf, spec.slice.partition))
+        super().__init__(
+            arrays=self.arrays,
+            processes=spec.processes,
+            name=spec.name,
+            loop=loop,
+            asynchronous=asynchronous,
+            security=load(place),
+            protocol="tls://",
+            scheduler_cls=SliceScheduler,
+            scheduler_options={
+                "place": place,
+                "answers": answers(self),
+                "host": host,
+                "dashboard_address": f"{host}:0",
+                "dashboard": True,
+            },
+        )
+
+    # -- from its start to its end ---------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self.status == Status.running:
+            return
+        await super()._start()
+        place, http = self.place, self.scheduler.http_server
+        told = {
+            "address": self.scheduler.address,
+            "http": f"https://{http.address}:{http.port}",
+            "pid": os.getpid(),
+            "job_id": self.owner,
+            "at": self.scheduler.time_started,
+        }
+        write_json(place.scheduler, told)
+        self.reaper.start()
+        spec = self.slices
+        if spec.minimum is not None and spec.maximum is not None:
+            self.adapt(minimum=spec.minimum, maximum=spec.maximum)
+        else:
+            self._wish(math.ceil(spec.workers / spec.processes))
+        await self.keeper.start()
+
+    async def _close(self) -> None:
+        if self.status in {Status.closing, Status.closed}:
+            await super()._close()
+            return
+        self._ending = True
+        await self.keeper.stop()
+        await super()._close()
+        note_closed(self.place, "It was closed.")
+        forget_keys(self.place)
+        self.reaper.stop()
+        await asyncio.to_thread(self.keeper.write_last)
+
+    async def _correct_state_internal(self) -> None:
+        """Ask Slurm for the jobs that are missing, and end those that are not wished for any more."""
+        async with self._lock:
+            self._correct_state_waiting = None
+            gone = [name for name in self.workers if name not in self.worker_spec]
+            if gone:
+                await self._end(gone)
+            fresh = [name for name in self.worker_spec if name not in self.workers]
+            jobs = {
+                name: WorkerJob(self.scheduler.address, name, **self.new_spec["options"]) for name in fresh
+            }
+            self._created.update(jobs.values())
+            self.workers.update(jobs)
+            await asyncio.gather(*jobs.values())
+            # Some may have become too many while Slurm was asked.
+            late = [name for name in fresh if name not in self.worker_spec]
+            if late:
+                await self._end(late)
+
+    async def _end(self, names: list[str]) -> None:
+        jobs = [self.workers.pop(name) for name in names]
+        try:
+            await self.arrays.cancel(names, list(self.workers))
+        except (Refused, SlurmUnanswered) as problem:
+            self.keeper.could_not_end(names, str(problem))
+        for job in jobs:
+            await job.close()
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        # What follows from a worker's going is the keeper's to decide; Dask's own way knows no groups.
+        Cluster._update_worker_status(self, op, msg)  # noqa: SLF001
+        self.keeper.wake()
+
+    # -- how many workers ------------------------------------------------------------------
+
+    def scale(
+        self, n: int | None = None, jobs: int = 0, memory: str | None = None, cores: int | None = None
+    ) -> Any:
+        """Have `n` workers (or so many jobs, or as much memory or as many cores together).
+
+        Raises:
+            BadWish: more than the site lets one person have.
+        """
+        if self._ending:
+            self.drop_jobs(list(self.worker_spec))
+        else:
+            self.keeper.try_again()
+            self._wish(self._jobs_for(n, jobs, memory, cores))
+            self.keeper.wake()
+        return NoOpAwaitable() if self.asynchronous else None
+
+    def wish_for(self, workers: int) -> None:
+        """The same, asked for by what adapts. Raises BadWish."""
+        self._wish(math.ceil(workers / self.slices.processes))
+        self.keeper.wake()
+
+    def _jobs_for(self, n: int | None, jobs: int, memory: str | None, cores: int | None) -> int:
+        from dask.utils import parse_bytes
+
+        spec = self.slices
+        workers = [n or 0, jobs * spec.processes]
+        workers.append(math.ceil(parse_bytes(memory) / spec.memory) if memory else 0)
+        workers.append(math.ceil(cores / spec.threads) if cores else 0)
+        if min(workers) < 0:
+            raise BadWish("workers: must be 0 or more")
+        return math.ceil(max(workers) / spec.processes)
+
+    def _wish(self, jobs: int) -> None:
+        more = jobs - self.wanted
+        if more > 0:
+            check(self.slices, more, self.slices.dask, self.keeper.reading())
+        surplus = len(self.staying) - jobs
+        self.wanted = jobs
+        if surplus > 0:
+            self._leave(self.keeper.least_useful(surplus))
+
+    @property
+    def staying(self) -> list[str]:
+        """Names of the jobs that there are, without those that are leaving."""
+        return [name for name in self.worker_spec if name not in self.leaving]
+
+    def _leave(self, names: Iterable[str]) -> None:
+        """Jobs whose workers have joined hand over what they hold; the others simply end."""
+        joined = {name for name in names if self.keeper.has_joined(name)}
+        self.leaving |= joined
+        self.drop_jobs([name for name in names if name not in joined])
+
+    def drop_jobs(self, names: Iterable[str]) -> None:
+        """End these jobs, whatever they are at."""
+        for name in names:
+            self.worker_spec.pop(name, None)
+            self.leaving.discard(name)
+        self.loop.add_callback(self._correct_state)
+
+    def add_jobs(self, number: int) -> None:
+        """Ask for so many more worker jobs, as one array."""
+        for name in self.arrays.new(number):
+            self.worker_spec[name] = self.new_spec
+        self._correct_state()
+
+    async def scale_down(self, workers: Iterable[str]) -> None:
+        """Let these workers go, and with each all that are in its job."""
+        jobs = {self.job_name_of(str(worker)) for worker in workers} & set(self.staying)
+        self.wanted = max(0, self.wanted - len(jobs))
+        self._leave(sorted(jobs))
+        self.keeper.wake()
+
+    def job_name_of(self, worker: str) -> str:
+        """The job of a Dask worker."""
+        return worker.rpartition("-")[0] if self.slices.processes > 1 else worker
+
+    def workers_of(self, jobs: Iterable[str]) -> set[str]:
+        """The names of the Dask workers that these jobs have."""
+        count = self.slices.processes
+        return {f"{job}-{part}" if count > 1 else job for job in jobs for part in range(count)}
+
+    @property
+    def plan(self) -> set[str]:
+        """The workers that there are to be."""
+        return self.workers_of(self.staying)
+
+    @property
+    def requested(self) -> set[str]:
+        """Those for which Slurm has been asked."""
+        return self.workers_of(name for name in self.staying if name in self.workers)
+
+    @property
+    def observed(self) -> set[str]:
+        """Those that are there, without those that are leaving."""
+        there = {str(worker["name"]) for worker in self.scheduler_info["workers"].values()}
+        return there - self.workers_of(self.leaving)
+
+    def adapt(self, *args: Any, minimum: int = 0, maximum: int | None = None, **options: Any) -> Any:
+        """Have between `minimum` and `maximum` workers, as the work demands; it changes slowly.
+
+        Raises:
+            BadWish: the site does not let one person have so many.
+        """
+        most = most_workers(self.slices, self.slices.dask, self.keeper.reading())
+        maximum = most if maximum is None else maximum
+        if not 0 <= minimum <= maximum:
+            raise BadWish(f"minimum: must be from 0 to the maximum, {maximum}, not {minimum}")
+        if maximum > most:
+            raise BadWish(f"maximum: at most {most} workers are possible for you here, not {maximum}")
+        options.setdefault("Adaptive", SteadyAdaptive)
+        self.bounds = Bounds(minimum=minimum, maximum=maximum)
+        return super().adapt(*args, minimum=minimum, maximum=maximum, **options)
+
+    def stop_adapting(self) -> None:
+        """Keep the workers that there are, until somebody scales."""
+        self.bounds = None
+        if self._adaptive is not None:
+            self._adaptive.stop(reason="scaled")
+
+    # -- shown -----------------------------------------------------------------------------
+
+    def close_soon(self) -> None:
+        """Close from within the scheduler's own event loop."""
+        self._closing = asyncio.ensure_future(self._close())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return bundle(self.keeper.status())

@@ -1,0 +1,257 @@
+"""Keeps a cluster at the wished number of workers, and tells how it stands. Lives beside the scheduler."""
+
+import asyncio
+import sys
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from skiva.dask.handing_over import hand_over
+from skiva.dask.keeping import Plan, Trouble, after_end, decide
+from skiva.dask.limits import most_workers
+from skiva.dask.observing import KnownJob, last_lines, look
+from skiva.dask.queue_watch import QueueWatch
+from skiva.dask.status import Event, Status
+from skiva.dask.telling import tell
+from skiva.dask.worker_jobs import job_of
+from skiva.runs.files import write_whole
+from skiva.runs.queue import Reading
+
+if TYPE_CHECKING:
+    from skiva.dask.cluster import SliceCluster
+
+__all__ = ["Keeper"]
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks where nothing wakes the keeper."""
+_TELL_EVERY = 5.0
+"""Seconds after which the status is written down though nothing has changed."""
+_COUNT_EVERY = 10.0
+"""Seconds between two looks at what else this person has, and so may have here."""
+_MOST_EVENTS = 20
+
+
+class Keeper:
+    """One per cluster; everything in it happens on the scheduler's event loop."""
+
+    def __init__(self, cluster: "SliceCluster") -> None:
+        self._cluster = cluster
+        self._jobs: dict[str, KnownJob] = {}
+        self._trouble = Trouble()
+        self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
+        self._waits: deque[float] = deque(maxlen=8)
+        self._queue = QueueWatch(cluster.slices)
+        self._awake = asyncio.Event()
+        self._handing: dict[str, asyncio.Task[None]] = {}
+        self._running: asyncio.Task[None] | None = None
+        self._told: Status | None = None
+        self._written = 0.0
+        self._hopeless: set[str] = set()
+        self._most, self._counted = 0, 0.0
+
+    # -- its life --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Make the first jobs, ask Slurm for them, and keep watch."""
+        await self._look_once()
+        self._running = asyncio.ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Decide nothing any more."""
+        tasks = [task for task in (self._running, *self._handing.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Look again at once; may be called from any thread."""
+        self._cluster.loop.add_callback(self._awake.set)
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._awake.wait()
+            self._awake.clear()
+            try:
+                await self._look_once()
+            except Exception as problem:  # noqa: BLE001 - one bad look must not end the watch
+                self.say("warning", f"The cluster's keeper stumbled and goes on: {problem!r}")
+
+    # -- one look --------------------------------------------------------------------------
+
+    async def _look_once(self) -> None:
+        cluster, now = self._cluster, time.time()
+        self._follow(now)
+        waiting = any(job.phase in {"waiting", "starting", "partial"} for job in self._jobs.values())
+        reading = self._queue.newest(busy=waiting)
+        there = Counter(cluster.job_name_of(str(one.name)) for one in cluster.scheduler.workers.values())
+        await asyncio.to_thread(
+            look,
+            list(self._jobs.values()),
+            place=cluster.place,
+            there=there,
+            workers=cluster.slices.processes,
+            leaving=set(cluster.leaving),
+            reading=reading,
+            now=now,
+        )
+        self._note(now)
+        plan = decide(
+            [job.view() for job in self._jobs.values()],
+            wanted=cluster.wanted,
+            now=now,
+            lifetime=cluster.slices.lifetime,
+            trouble=self._trouble,
+            waits=self._waits,
+        )
+        self._carry_out(plan, now)
+        await self._tell(now)
+
+    def _follow(self, now: float) -> None:
+        """Know the jobs that the cluster has, and forget those that it has not."""
+        cluster = self._cluster
+        for name in cluster.worker_spec:
+            job = self._jobs.setdefault(name, KnownJob(name, asked=now))
+            batch, task = job_of(name)
+            number = cluster.arrays.number(batch)
+            job.job_id = f"{number}_{task}" if number is not None else ""
+            if cluster.arrays.refused(batch) and not job.end:
+                job.end = {"how": "refused"}
+        for name in set(self._jobs) - set(cluster.worker_spec):
+            del self._jobs[name]
+            self._hopeless.discard(name)
+
+    def _note(self, now: float) -> None:
+        for job in self._jobs.values():
+            if job.phase == "ready" and job.ready_at == now:
+                self._waits.append(now - job.asked)
+                self._trouble = Trouble()
+            if job.phase == "waiting" and job.hopeless and job.name not in self._hopeless:
+                self._hopeless.add(job.name)
+                self.say("error", f"A worker cannot start: {job.reason} {job.action}".strip())
+
+    def _carry_out(self, plan: Plan, now: float) -> None:
+        cluster = self._cluster
+        for name in plan.drop:
+            self._drop(self._jobs[name], now)
+        for name in plan.retire:
+            cluster.leaving.add(name)
+        for name in cluster.leaving - set(self._handing):
+            task = asyncio.ensure_future(self._hand_over(name))
+            self._handing[name] = task
+            task.add_done_callback(partial(self._handed, name))
+        if plan.add and not plan.drop:
+            cluster.add_jobs(plan.add)
+
+    def _drop(self, job: KnownJob, now: float) -> None:
+        cluster = self._cluster
+        if job.name not in cluster.leaving and job.end.get("how") not in {"refused", "left"}:
+            before = self._trouble
+            self._trouble = after_end(before, now, was_ready=job.ready_at is not None)
+            self._tell_end(job)
+            if self._trouble.stuck and not before.stuck:
+                self.say(
+                    "error",
+                    "Workers end again and again before they can work, so no more are asked for. "
+                    "Mend what their last lines say, then scale the cluster again.",
+                )
+        elif job.end.get("how") == "refused" and not self._trouble.refused:
+            # Slurm did not answer: the same is asked once more, later each time.
+            self._trouble = after_end(self._trouble, now, was_ready=False)
+        cluster.drop_jobs([job.name])
+
+    def _tell_end(self, job: KnownJob) -> None:
+        where = f" on {job.node}" if job.node else ""
+        what = str(job.end.get("sentence") or "It was ended, or its node was lost.")
+        later = "" if self._trouble.stuck else " Another one is asked for."
+        self.say(
+            "warning",
+            f"Worker {job.name}{where} is gone. {what}{later}",
+            last_lines(self._cluster.place, job.name),
+        )
+
+    async def _hand_over(self, name: str) -> None:
+        job = self._jobs.get(name)
+        workers = self._cluster.workers_of([name])
+        await hand_over(self._cluster.scheduler, workers, job.ends if job else None)
+        self._cluster.drop_jobs([name])
+
+    def _handed(self, name: str, _: object) -> None:
+        self._handing.pop(name, None)
+
+    # -- asked by the cluster --------------------------------------------------------------
+
+    def reading(self) -> Reading | None:
+        """What is known of this person's jobs at Slurm."""
+        return self._queue.known()
+
+    def has_joined(self, name: str) -> bool:
+        """Whether workers of this job are there."""
+        return name in self._jobs and self._jobs[name].ready > 0
+
+    def least_useful(self, number: int) -> list[str]:
+        """The jobs to let go first: those that wait, then those that begin, then those that end soonest."""
+        order = {"waiting": 0, "over": 0, "starting": 1, "partial": 2, "ready": 3}
+        staying = [self._jobs.get(name) or KnownJob(name, asked=0.0) for name in self._cluster.staying]
+        staying.sort(key=lambda job: (order.get(job.phase, 0), -job.asked, job.ready_at or 0.0))
+        return [job.name for job in staying[:number]]
+
+    def try_again(self) -> None:
+        """Forget earlier failures: somebody has looked after them."""
+        self._trouble = Trouble()
+
+    def refused(self, sentence: str) -> None:
+        """Slurm said no to workers; the same would be refused again."""
+        self._trouble = Trouble(self._trouble.failures, self._trouble.until, sentence)
+        self.say("error", f"Slurm does not take the cluster's workers: {sentence}")
+
+    def could_not_end(self, names: list[str], sentence: str) -> None:
+        """Jobs that are not wished for any more could not be ended now."""
+        self._cluster.reaper.owed = True
+        self.say("warning", f"{len(names)} worker jobs could not be ended yet: {sentence}")
+
+    def say(self, level: Literal["info", "warning", "error"], text: str, lines: tuple[str, ...] = ()) -> None:
+        """Let people know, in the card and at once in the notebook."""
+        self._events.append(Event(at=time.time(), level=level, text=text, lines=lines))
+        if level != "info":
+            print(text, *(f"    {line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201
+
+    @property
+    def trouble(self) -> Trouble:
+        """What keeps workers from coming."""
+        return self._trouble
+
+    # -- telling ---------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """How the cluster stands now."""
+        return tell(
+            self._cluster,
+            list(self._jobs.values()),
+            tuple(self._events),
+            self._trouble,
+            self._most,
+            time.time(),
+        )
+
+    async def _tell(self, now: float) -> None:
+        if now - self._counted >= _COUNT_EVERY:
+            spec, self._counted = self._cluster.slices, now
+            self._most = await asyncio.to_thread(most_workers, spec, spec.dask, self.reading())
+        status = self.status()
+        same = self._told is not None and status.model_copy(update={"at": self._told.at}) == self._told
+        if not same or now - self._written >= _TELL_EVERY:
+            self._told, self._written = status, now
+            await asyncio.to_thread(self._write, status)
+
+    def _write(self, status: Status) -> None:
+        with suppress(OSError):
+            write_whole(self._cluster.place.status, status.model_dump_json().encode(), sync=False)
+
+    def write_last(self) -> None:
+        """The status of the cluster when it has ended, for whoever looks later."""
+        with suppress(OSError):
+            self._write(self.status())

@@ -1,0 +1,161 @@
+"""A worker job's side: `python -I -m skiva.dask.work DIRECTORY BATCH` is the batch step's main process.
+
+It holds no node for a cluster that is gone: it looks before it starts the workers, and when they end, it
+ends what else is left of a cluster whose scheduler does not live any more.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from skiva.dask.address import address_towards
+from skiva.dask.ask import NoAnswer, tls_context
+from skiva.dask.ending import cancel_all
+from skiva.dask.place import ClusterDir
+from skiva.dask.spec import ClusterSpec
+from skiva.dask.worker_command import BadDevices, command, variables
+from skiva.runs.files import write_json
+from skiva_slurm.errors import SkivaSlurmError
+
+__all__ = ["main"]
+
+_CONNECT = 5.0
+_TRIES, _PAUSE = 3, 0.5
+"""How often a scheduler that refuses is tried before it is taken for gone, and the seconds between."""
+_GRACE = 10.0
+"""Seconds between the request to end and the kill."""
+_CLEARING = 20.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the workers of one job, and write down how they ended."""
+    place, batch = ClusterDir(Path(arguments[0])), int(arguments[1])
+    task = int(os.environ["SLURM_ARRAY_TASK_ID"])
+    os.umask(0o077)
+    spec = place.read_spec()
+    _write(place.start(batch, task), _beginning(spec))
+    address = str((place.read(place.scheduler) or {}).get("address") or "")
+    if not _lives(place, address):
+        return _leave(place, spec, batch, task)
+    name = f"{spec.id}-{batch}-{task}"
+    try:
+        status, sentence = _run(place, spec, name, address)
+    except (BadDevices, OSError) as problem:
+        status, sentence = 1, str(problem)
+        print(sentence, flush=True)  # noqa: T201 - the job's log
+    told = {"at": time.time(), "how": "ended", "exit": status, "sentence": sentence}
+    _write(place.end(batch, task), told)
+    if not _lives(place, address):
+        return _leave(place, spec, batch, task)
+    return 0 if status == 0 else 1
+
+
+def _beginning(spec: ClusterSpec) -> dict[str, object]:
+    now = time.time()
+    told = os.environ.get("SLURM_JOB_END_TIME", "")
+    return {
+        "at": now,
+        "job_id": int(os.environ.get("SLURM_JOB_ID") or 0),
+        "node": os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
+        "ends": float(told) if told.isdigit() else now + spec.minutes * 60,
+    }
+
+
+def _write(path: Path, values: dict[str, object]) -> None:
+    with suppress(OSError):
+        write_json(path, values, sync=False)
+
+
+# -- the scheduler ---------------------------------------------------------------------------
+
+
+def _lives(place: ClusterDir, address: str) -> bool:
+    """Whether the cluster's scheduler is there. One that is slow to answer lives."""
+    parts = urlsplit(address)
+    if place.closed.exists() or not parts.hostname or not parts.port:
+        return False
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE)
+        try:
+            context = tls_context(place)
+            with socket.create_connection((parts.hostname, parts.port), _CONNECT) as plain:
+                plain.settimeout(_CONNECT)
+                context.wrap_socket(plain).close()
+            return True
+        except NoAnswer:
+            return False
+        except TimeoutError:
+            return True
+        except (ConnectionError, ssl.SSLError):
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def _leave(place: ClusterDir, spec: ClusterSpec, batch: int, task: int) -> int:
+    """Nobody needs this job: end with it what else is left of the cluster."""
+    print("The cluster's scheduler is gone, so there is nothing to work for.", flush=True)  # noqa: T201
+    if not place.end(batch, task).exists():
+        _write(place.end(batch, task), {"at": time.time(), "how": "left", "exit": 0, "sentence": ""})
+    with suppress(SkivaSlurmError):
+        asyncio.run(cancel_all(place, spec, patience=_CLEARING))
+    return 0
+
+
+# -- the workers -----------------------------------------------------------------------------
+
+
+def _run(place: ClusterDir, spec: ClusterSpec, name: str, address: str) -> tuple[int, str]:
+    """The workers' exit status, and what it means. Raises BadDevices and OSError where they cannot start."""
+    host = address_towards(urlsplit(address).hostname or "")
+    env = variables(spec, json.loads(place.env.read_bytes()), os.environ)
+    with tempfile.TemporaryDirectory(prefix="skiva-dask-") as scratch:
+        argv = command(spec, place, name, address, host, scratch, env)
+        cwd = spec.cwd if os.access(spec.cwd, os.X_OK) else scratch
+        # While both are told to end, the workers' own end is waited for.
+        with subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL) as process:
+            return _watch(process)
+
+
+def _watch(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
+    told: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        if not told:
+            told.append(number)
+            process.terminate()
+            signal.alarm(int(_GRACE))
+
+    signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    status = process.wait()
+    signal.alarm(0)
+    return status, _sentence(status, told=bool(told))
+
+
+def _sentence(status: int, *, told: bool) -> str:
+    if told:
+        return "Its job was told to end."
+    if status == -signal.SIGKILL:
+        return "It was killed, most likely because it used more memory than its slice has."
+    if status < 0:
+        return f"It was ended by signal {-status}."
+    return f"It ended with exit status {status}." if status else "It ended by itself."
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
