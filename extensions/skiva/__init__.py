@@ -1,4 +1,4 @@
-"""What a notebook imports: work is sent to the batch queue and found again.
+"""What a notebook imports: work is sent to the batch queue and found again, Dask clusters grow on slices.
 
 Names are loaded when they are first used, so that a session's start does not wait for them.
 """
@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skiva.dask.cluster import SliceCluster
+    from skiva.dask.listing import clusters
+    from skiva.dask.starting import cluster
     from skiva.runs.checkpoint import Checkpoint, checkpoint
     from skiva.runs.functions import map_items as map  # noqa: A004 - the field's word
     from skiva.runs.functions import submit
@@ -28,10 +31,13 @@ __all__ = [
     "NotSubmitted",
     "Run",
     "RunFailed",
+    "SliceCluster",
     "Status",
     "Stays",
     "ThisRun",
     "checkpoint",
+    "cluster",
+    "clusters",
     "jobs",
     "map",
     "progress",
@@ -43,25 +49,28 @@ __all__ = [
 ]
 
 _PLACES = {
-    "BadWish": "wish",
-    "Checkpoint": "checkpoint",
-    "NoOffer": "offer",
-    "NotDone": "run",
-    "NotSubmitted": "submit",
-    "Run": "run",
-    "RunFailed": "run",
-    "Status": "status",
-    "Stays": "travel",
-    "ThisRun": "this_run",
-    "checkpoint": "checkpoint",
-    "jobs": "listing",
-    "map": "functions:map_items",
-    "progress": "this_run",
-    "run": "listing",
-    "submit": "functions",
-    "submit_notebook": "notebook.handing",
-    "submit_rest": "notebook.handing",
-    "this_run": "this_run",
+    "BadWish": "skiva.runs.wish",
+    "Checkpoint": "skiva.runs.checkpoint",
+    "NoOffer": "skiva.runs.offer",
+    "NotDone": "skiva.runs.run",
+    "NotSubmitted": "skiva.runs.submit",
+    "Run": "skiva.runs.run",
+    "RunFailed": "skiva.runs.run",
+    "SliceCluster": "skiva.dask.cluster",
+    "Status": "skiva.runs.status",
+    "Stays": "skiva.runs.travel",
+    "ThisRun": "skiva.runs.this_run",
+    "checkpoint": "skiva.runs.checkpoint",
+    "cluster": "skiva.dask.starting",
+    "clusters": "skiva.dask.listing",
+    "jobs": "skiva.runs.listing",
+    "map": "skiva.runs.functions:map_items",
+    "progress": "skiva.runs.this_run",
+    "run": "skiva.runs.listing",
+    "submit": "skiva.runs.functions",
+    "submit_notebook": "skiva.runs.notebook.handing",
+    "submit_rest": "skiva.runs.notebook.handing",
+    "this_run": "skiva.runs.this_run",
 }
 
 
@@ -69,7 +78,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'skiva' has no attribute {name!r}")
     module, _, other = _PLACES[name].partition(":")
-    return getattr(import_module(f"skiva.runs.{module}"), other or name)
+    return getattr(import_module(module), other or name)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -19,7 +19,7 @@ _HEADINGS = ("Cluster", "Name", "Slice", "Made", "Workers", "State")
 
 
 def bundle(status: Status) -> dict[str, Any]:
-    """What a notebook keeps of one cluster: JupyterLab follows it live by its id, wherever its scheduler is."""
+    """What a notebook keeps of one cluster: JupyterLab follows it live by its id."""
     row = _row(status)
     text = f"<Cluster {status.id} {status.name!r} on {status.slice}: {sentence(status)}>"
     return {
@@ -49,11 +49,10 @@ def sentence(status: Status) -> str:
 
 
 def job_logs(place: ClusterDir) -> dict[str, str]:
-    """The ends of the logs of a cluster's jobs, by their names; that of a detached scheduler is `scheduler`."""
-    folder = place.logs(0).parent
-    found = (
-        {"scheduler": read_tail(place.scheduler_log, _LOG_BYTES)[0]} if place.scheduler_log.exists() else {}
-    )
+    """The ends of the logs of a cluster's jobs by their names; `scheduler` is a detached scheduler's."""
+    folder, found = place.logs(0).parent, {}
+    if place.scheduler_log.exists():
+        found["scheduler"] = read_tail(place.scheduler_log, _LOG_BYTES)[0]
     logs = [path for path in folder.glob("*/*.log") if path.stem.isdecimal() and path.parent.name.isdecimal()]
     for path in sorted(logs, key=lambda one: (int(one.parent.name), int(one.stem))):
         found[f"{place.id}-{path.parent.name}-{path.stem}"] = read_tail(path, _LOG_BYTES)[0]
@@ -63,7 +62,7 @@ def job_logs(place: ClusterDir) -> dict[str, str]:
 def _row(status: Status) -> tuple[str, ...]:
     when = time.strftime("%b %d %H:%M", time.localtime(status.created))
     piece = f"{status.slice} (simulated)" if status.simulated else status.slice
-    ready = f"{status.workers.ready} of {status.workers.wanted}" if status.living else "–"
+    ready = f"{status.workers.ready} of {status.workers.wanted}" if status.living else ""
     name = f"{status.name} (detached)" if status.detached else status.name
     return status.id, name, piece, when, ready, sentence(status)
 

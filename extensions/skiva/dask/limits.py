@@ -65,8 +65,8 @@ def check(
         )
     if now.slice_hours + more.slice_hours > dask_offer.most_slice_hours + 1e-6:
         raise BadWish(
-            f"workers: {jobs_more} more worker jobs are {more.slice_hours:g} hours on slices. This site lets a "
-            f"person ask for {dask_offer.most_slice_hours:g} at once, and you hold {now.slice_hours:g}; "
+            f"workers: {jobs_more} more worker jobs are {more.slice_hours:g} hours on slices. This site lets "
+            f"a person ask for {dask_offer.most_slice_hours:g} at once, and you hold {now.slice_hours:g}; "
             "ask for fewer workers or hours, or close another cluster"
         )
 

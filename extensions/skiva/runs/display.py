@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skiva.runs.run import Run
 
-__all__ = ["MIMETYPE", "bundle", "table"]
+__all__ = ["MIMETYPE", "bundle", "html_table", "table"]
 
 MIMETYPE = "application/vnd.skiva.run+json"
 
@@ -20,7 +20,7 @@ def bundle(run: "Run") -> dict[str, Any]:
     return {
         MIMETYPE: data,
         "text/plain": repr(run),
-        "text/html": _table([_row(run)]) + f"<p>{html.escape(status.action)}</p>",
+        "text/html": html_table(_HEADINGS, [_row(run)]) + f"<p>{html.escape(status.action)}</p>",
     }
 
 
@@ -30,7 +30,7 @@ def table(runs: Sequence["Run"]) -> dict[str, Any]:
         return {"text/plain": "No runs yet. skiva.submit(function, …) makes one."}
     return {
         "text/plain": "\n".join(_line(_row(run)) for run in runs),
-        "text/html": _table([_row(run) for run in runs]),
+        "text/html": html_table(_HEADINGS, [_row(run) for run in runs]),
     }
 
 
@@ -48,8 +48,9 @@ def _line(row: tuple[str, ...]) -> str:
     return f"{row[0]:16} {row[1][:20]:20} {row[2][:20]:20} {row[3]:13} {row[4]}"
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    head = "".join(f"<th scope='col' style='text-align:left'>{word}</th>" for word in _HEADINGS)
+def html_table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    """A small table for a notebook."""
+    head = "".join(f"<th scope='col' style='text-align:left'>{word}</th>" for word in headings)
     body = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
         for row in rows

@@ -1,11 +1,14 @@
 """What a person asks for when they send something off, checked before anything happens."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
-__all__ = ["BadWish", "Wish", "job_name", "wish"]
+__all__ = ["BadWish", "Wish", "checked", "job_name", "wish"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _NEEDS = {
     "slice": "must be the id of a slice, such as '1g.10gb'",
@@ -42,16 +45,25 @@ def wish(**given: Any) -> Wish:
     Raises:
         BadWish: names the field.
     """
+    return checked(Wish, _NEEDS, given)
+
+
+def checked(kind: type[_Model], needs: Mapping[str, str], given: Mapping[str, Any]) -> _Model:
+    """The same for a wish of any kind, with what each of its fields must be.
+
+    Raises:
+        BadWish: names the field.
+    """
     if isinstance(given.get("hours"), bool):
-        raise BadWish(f"hours: {_NEEDS['hours']}")
+        raise BadWish(f"hours: {needs['hours']}")
     try:
-        return Wish(**{name: value for name, value in given.items() if value is not None})
+        return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else "options"
         if first["type"] == "extra_forbidden":
             raise BadWish(f"{field[:60]}: there is no such option") from None
-        raise BadWish(f"{field}: {_NEEDS.get(field, first['msg'])}") from None
+        raise BadWish(f"{field}: {needs.get(field, first['msg'])}") from None
 
 
 def job_name(name: str) -> str:

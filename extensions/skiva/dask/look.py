@@ -1,0 +1,69 @@
+"""How a cluster is, with what the queue says of one whose scheduler has not told anything yet."""
+
+import time
+from contextlib import suppress
+
+from skiva.dask.ending import forget_keys, note_closed
+from skiva.dask.place import ClusterDir
+from skiva.dask.status import Status, read_status
+from skiva.runs.files import read_tail
+from skiva.runs.queue import QueueJob, Reading
+from skiva.runs.traces import time_told
+from skiva_slurm.states import Life
+
+__all__ = ["look"]
+
+_SETTLED = 10.0
+"""Seconds after its submission in which the queue may lack a job."""
+_LONGEST_START = 300.0
+"""Seconds that a scheduler in a kernel may take until it tells of itself."""
+
+
+def look(place: ClusterDir, reading: Reading | None, now: float | None = None) -> Status:
+    """How it is. The end of a scheduler that never told anything is written down.
+
+    Raises:
+        OSError, ValueError: it cannot be read as a cluster.
+    """
+    moment = time.time() if now is None else now
+    status = read_status(place, moment)
+    if status.at or not status.living:
+        return status
+    if not status.detached:
+        late = moment - status.created > _LONGEST_START
+        return _end(place, "It never started: its kernel ended before.", moment) if late else status
+    job = _scheduler_job(place, reading)
+    if job is None:
+        gone = _is_missing(place, reading, status.created)
+        return _end(place, f"Its scheduler never started.{_last_line(place)}", moment) if gone else status
+    if job.life is Life.ENDED:
+        return _end(place, f"Its scheduler ended before it had started.{_last_line(place)}", moment)
+    waits = job.life is Life.QUEUED
+    words = f"Its scheduler waits. {job.reason}".strip() if waits else "Its scheduler starts."
+    return status.model_copy(update={"sentence": words, "action": job.action if waits else ""})
+
+
+def _scheduler_job(place: ClusterDir, reading: Reading | None) -> QueueJob | None:
+    jobs = reading.of_cluster(place.id) if reading else ()
+    return next((job for job in jobs if job.batch == 0), None)
+
+
+def _is_missing(place: ClusterDir, reading: Reading | None, created: float) -> bool:
+    if reading is None or reading.trouble:
+        return False
+    asked = time_told((place.read(place.submitted(0)) or {}).get("at"))
+    # Without a note of the submission it may still be under way.
+    return reading.taken > (asked + _SETTLED if asked else created + _LONGEST_START)
+
+
+def _end(place: ClusterDir, why: str, now: float) -> Status:
+    note_closed(place, why)
+    forget_keys(place)
+    return read_status(place, now)
+
+
+def _last_line(place: ClusterDir) -> str:
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = [line for line in read_tail(place.scheduler_log, 4000)[0].splitlines() if line.strip()]
+    return f" Its log ends: {lines[-1].strip()[:300]}" if lines else ""

@@ -1,0 +1,31 @@
+"""Writes a new cluster down, once it is known that it can be."""
+
+from collections.abc import Mapping
+
+from skiva.dask.limits import check
+from skiva.dask.place import ClusterDir, clusters_dir
+from skiva.dask.spec import ClusterSpec
+from skiva.dask.tidying import tidy
+from skiva.dask.wish import lacks
+from skiva.runs.paths import NotYours
+from skiva.runs.queue import Queue
+from skiva.runs.wish import BadWish
+
+__all__ = ["make"]
+
+
+def make(spec: ClusterSpec, variables: Mapping[str, str]) -> ClusterDir:
+    """The directory of a new cluster, attached or detached.
+
+    Raises:
+        BadWish: this environment lacks something, or the site does not let this person have so many workers.
+        OSError: its files could not be written.
+    """
+    if words := lacks(spec.cuda):
+        raise BadWish(words)
+    check(spec, -(-spec.workers // spec.processes), spec.dask, Queue().told())
+    tidy(clusters_dir())
+    try:
+        return ClusterDir.make(clusters_dir(), spec, variables)
+    except NotYours as problem:
+        raise BadWish(f"clusters: {problem}") from None

@@ -1,0 +1,253 @@
+"""A cluster whose scheduler lives elsewhere, as a notebook holds it: by its directory alone."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from distributed.core import Status as DaskStatus
+from distributed.core import rpc
+from distributed.deploy.cluster import Cluster
+
+from skiva.dask.ask import NoAnswer, NotDone, ask
+from skiva.dask.detached import submit
+from skiva.dask.display import ShownCluster
+from skiva.dask.ending import cancel_all, forget_keys, note_closed
+from skiva.dask.look import look
+from skiva.dask.place import ClusterDir
+from skiva.dask.security import load
+from skiva.dask.status import Status, read_status
+from skiva.runs.queue import Queue
+from skiva.runs.wish import BadWish
+from skiva_slurm.errors import SkivaSlurmError
+from skiva_slurm.offer import Offer
+
+if TYPE_CHECKING:
+    from distributed import Security
+
+__all__ = ["NeverStarted", "RemoteCluster"]
+
+_SHORTEST, _LONGEST = 0.1, 1.0
+"""Seconds between two looks while its scheduler is awaited."""
+_SILENCE = 60.0
+"""Seconds for which a scheduler that listens may leave the first call without an answer."""
+_CLOSING = 40.0
+"""Seconds within which a scheduler that was asked to end has ended; Slurm's patience is shorter."""
+_CANCELLING = 30.0
+
+
+class NeverStarted(RuntimeError):
+    """The cluster ended before it could be used, or cannot be used; says why."""
+
+
+class RemoteCluster(ShownCluster, Cluster):
+    """A cluster that goes on without this kernel; use `skiva.cluster` to make or to find one.
+
+    `close()` ends it. `disconnect()` only lets go of it, as do the end of the kernel and, for a cluster
+    that was found by its name, the end of a `with` block.
+    """
+
+    def __init__(
+        self,
+        place: ClusterDir,
+        *,
+        offer: Offer | None = None,
+        asynchronous: bool = False,
+        loop: Any = None,
+    ) -> None:
+        """Connect to it; with an `offer` it is new, and its scheduler's job is handed to Slurm first.
+
+        Raises:
+            NotSubmitted: Slurm did not take the job.
+            NeverStarted: the cluster has ended.
+        """
+        self.place = place
+        self.slices = place.read_spec()
+        self.security: Security | None = None
+        self._offer = offer
+        self._is_new = offer is not None
+        self._queue = Queue()
+        super().__init__(asynchronous=asynchronous, loop=loop, name=self.slices.name)
+        if not self.called_from_running_loop:
+            self._loop_runner.start()
+            try:
+                self.sync(self._start)
+            except BaseException:
+                self._give_up()
+                raise
+
+    # -- from its start to its end ---------------------------------------------------------
+
+    def __await__(self) -> Any:
+        async def start() -> "RemoteCluster":
+            await self._start()
+            return self
+
+        return start().__await__()
+
+    async def _start(self) -> None:
+        if self.status == DaskStatus.running:
+            return
+        if self._offer is not None:
+            await submit(self.place, self.slices, self._offer)
+            self._offer = None
+        address = await self._address()
+        self.security = load(self.place)
+        self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
+        try:
+            async with asyncio.timeout(_SILENCE):
+                await super()._start()
+        except (OSError, TimeoutError) as problem:
+            await self.scheduler_comm.close_rpc()
+            raise self._unreachable(problem) from None
+
+    async def _address(self) -> str:
+        """Where the scheduler listens, as soon as it does; until then what it waits for is printed."""
+        said, pause, place = "", _SHORTEST, self.place
+        while True:
+            told = place.read(place.scheduler) or {}
+            if address := str(told.get("address") or ""):
+                if not address.startswith("tls://"):
+                    raise NeverStarted("Its scheduler does not encrypt, so nothing is sent to it.")
+                return address
+            status = await asyncio.to_thread(self._look)
+            if not status.living:
+                raise NeverStarted(_joined(status.sentence, status.action))
+            words = _joined(status.sentence, status.action)
+            if words and words != said and pause > _SHORTEST:
+                self._log(words)
+                said = words
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST, pause * 1.3)
+
+    def _look(self) -> Status:
+        return look(self.place, self._queue.reading())
+
+    def _unreachable(self, problem: BaseException) -> NeverStarted:
+        status = read_status(self.place)
+        if not status.living:
+            return NeverStarted(_joined(status.sentence, status.action))
+        return NeverStarted(f"Its scheduler does not answer ({problem!r}); try again.")
+
+    def _give_up(self) -> None:
+        """Leave nothing behind in this process; what was submitted stays, and can be found."""
+        self.status = DaskStatus.closed
+        self._loop_runner.stop()
+        if self._is_new and not self.place.closed.exists():
+            self._log(
+                f"The cluster {self.name!r} stays in the queue; skiva.cluster({self.name!r}) waits for it."
+            )
+
+    async def _sync_cluster_info(self) -> None:
+        """Its own scheduler tells it; nothing is written there from outside."""
+
+    async def _close(self) -> None:
+        if self.status == DaskStatus.closed:
+            return
+        place = self.place
+        try:
+            if not place.closed.exists():
+                await ask(place, "POST", "close", {})
+            await self._wait_for_end()
+        except (NoAnswer, NotDone, TimeoutError):
+            await self._end_from_outside()
+        await self._disconnect()
+
+    async def _wait_for_end(self) -> None:
+        """Until its keys are gone, which is the last that it does. Raises TimeoutError."""
+        async with asyncio.timeout(_CLOSING):
+            while self.place.key.exists():  # noqa: ASYNC110 - a file tells it
+                await asyncio.sleep(_SHORTEST)
+
+    async def _end_from_outside(self) -> None:
+        note_closed(self.place, "It was closed.")
+        try:
+            await cancel_all(self.place, self.slices, patience=_CANCELLING)
+        except SkivaSlurmError as problem:
+            self._log(f"Some of its jobs could not be ended: {problem}")
+        forget_keys(self.place)
+
+    async def _disconnect(self) -> None:
+        await super()._close()
+
+    def disconnect(self) -> Any:
+        """Let go of the cluster, which goes on."""
+        return self.sync(self._disconnect)
+
+    def __exit__(self, *ended: object) -> None:
+        if self._is_new:
+            self.close()
+        else:
+            self.disconnect()
+
+    async def __aexit__(self, *ended: object) -> None:
+        await (self._close() if self._is_new else self._disconnect())
+
+    def __del__(self, _warn: Any = None) -> None:
+        """Say nothing: that a handle goes is no loss."""
+
+    # -- how it is, and how many workers ---------------------------------------------------
+
+    @property
+    def info(self) -> Status:
+        """How it is now."""
+        return self._look()
+
+    def scale(self, n: int | None = None, jobs: int = 0) -> Any:
+        """Have `n` workers, or those of so many jobs.
+
+        Raises:
+            BadWish: more than the site lets one person have.
+        """
+        return self._do("scale", {"workers": max(n or 0, jobs * self.slices.processes)})
+
+    def adapt(self, *, minimum: int = 0, maximum: int | None = None) -> Any:
+        """Have between `minimum` and `maximum` workers as the work demands; by default as many as allowed.
+
+        Raises:
+            BadWish: the site does not let one person have so many.
+        """
+        most = read_status(self.place).most_workers if maximum is None else maximum
+        return self._do("adapt", {"minimum": minimum, "maximum": most})
+
+    def _do(self, what: str, body: dict[str, int]) -> Any:
+        if self.asynchronous:
+            return asyncio.ensure_future(self._ask(what, body))
+        return self.sync(self._ask, what, body)
+
+    async def _ask(self, what: str, body: dict[str, int]) -> None:
+        try:
+            await ask(self.place, "POST", what, body)
+        except NotDone as problem:
+            raise BadWish(str(problem)) from None
+
+    @property
+    def plan(self) -> set[str]:
+        """The workers that are there; which others there are to be, its own scheduler knows."""
+        return set(self.observed)
+
+    @property
+    def requested(self) -> set[str]:
+        """The same."""
+        return set(self.observed)
+
+    def _scaling_status(self) -> str:
+        return ""
+
+    async def _wait_for_workers(self, n_workers: int = 0, timeout: Any = None) -> None:
+        waiting = asyncio.ensure_future(super()._wait_for_workers(n_workers, timeout))
+        began = time.time()
+        try:
+            while not (await asyncio.wait({waiting}, timeout=_LONGEST))[0]:
+                status = await asyncio.to_thread(read_status, self.place)
+                if not status.living or (status.state == "stuck" and status.at > began):
+                    raise NeverStarted(_joined(status.sentence, status.action))
+            await waiting
+        finally:
+            waiting.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await waiting
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
