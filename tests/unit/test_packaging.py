@@ -61,6 +61,7 @@ def test_wheel_has_every_module_and_data_file(wheel: set[str]) -> None:
     "path",
     [
         r"etc/jupyter/jupyter_server_config\.d/skiva\.json",
+        r"etc/dask/skiva\.yaml",
         r"share/jupyter/labextensions/@skiva/lab/package\.json",
         r"share/jupyter/labextensions/@skiva/lab/install\.json",
         r"share/jupyter/labextensions/@skiva/lab/static/remoteEntry\.\w+\.js",
