@@ -16,8 +16,10 @@ _ALONG = re.compile(
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|PYTHON(HASHSEED|WARNINGS)"
 )
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
-# Slurm decides in the job which devices and how many cores there are.
-_JOBS_OWN = frozenset({"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TMPDIR"})
+# Slurm decides in the job which devices and how many cores there are; no session leads to pages on its node.
+_JOBS_OWN = frozenset(
+    {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "DASK_DISTRIBUTED__DASHBOARD__LINK", "TMPDIR"}
+)
 _SLURM = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|SLURM_CONF")
 
 

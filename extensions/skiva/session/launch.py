@@ -109,14 +109,17 @@ def _set_environment(private: Private, listener: socket.socket) -> None:
     atexit.register(shutil.rmtree, runtime, ignore_errors=True)
     address, port = listener.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
+    prefix = private.env.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     os.environ.update(private.env)
     os.environ.update(
-        JUPYTERHUB_SERVICE_URL=f"http://{host}:{port}{private.env.get('JUPYTERHUB_SERVICE_PREFIX', '/')}",
+        JUPYTERHUB_SERVICE_URL=f"http://{host}:{port}{prefix}",
         JUPYTERHUB_DISABLE_USER_CONFIG="1",
         JUPYTER_RUNTIME_DIR=runtime,
         SKIVA_STREAM_URL=private.stream_url,
         SKIVA_ENVIRONMENT=str(private.session.get("environment_id", "")),
         SKIVA_ENVIRONMENT_DIGEST=digest(),
+        # Where the pages of a Dask cluster on this node are, for a browser.
+        DASK_DISTRIBUTED__DASHBOARD__LINK=f"{prefix}proxy/{{port}}/status",
     )
 
 
