@@ -151,7 +151,8 @@ class Keeper:
         if job.name not in cluster.leaving and job.end.get("how") not in {"refused", "left"}:
             before = self._trouble
             self._trouble = after_end(before, now, was_ready=job.ready_at is not None)
-            self._tell_end(job)
+            if not before.stuck:  # what the first ones said will do
+                self._tell_end(job)
             if self._trouble.stuck and not before.stuck:
                 self.say(
                     "error",

@@ -32,8 +32,8 @@ __all__ = ["main"]
 _CONNECT = 5.0
 _TRIES, _PAUSE = 3, 0.5
 """How often a scheduler that refuses is tried before it is taken for gone, and the seconds between."""
-_GRACE = 10.0
-"""Seconds between the request to end and the kill."""
+_GRACE = 2
+"""Seconds between the request to end and the kill: what the workers held was handed over before."""
 _CLEARING = 20.0
 
 
@@ -126,17 +126,19 @@ def _run(place: ClusterDir, spec: ClusterSpec, name: str, address: str) -> tuple
         cwd = spec.cwd if os.access(spec.cwd, os.X_OK) else scratch
         # While both are told to end, the workers' own end is waited for.
         with subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL) as process:
-            return _watch(process)
+            return _watch(process, place)
 
 
-def _watch(process: "subprocess.Popen[bytes]") -> tuple[int, str]:
+def _watch(process: "subprocess.Popen[bytes]", place: ClusterDir) -> tuple[int, str]:
     told: list[int] = []
 
     def end(number: int, _: object) -> None:
         if not told:
             told.append(number)
+            if place.closed.exists():
+                process.kill()
             process.terminate()
-            signal.alarm(int(_GRACE))
+            signal.alarm(_GRACE)
 
     signal.signal(signal.SIGALRM, lambda *_: process.kill())
     for number in (signal.SIGTERM, signal.SIGINT):

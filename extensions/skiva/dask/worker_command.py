@@ -79,11 +79,9 @@ def command(
     if spec.cuda:
         limit = None if spec.slice.simulated else device_limit(env["CUDA_VISIBLE_DEVICES"].split(","))
         options += ["--device-memory-limit", limit] if limit else []
-        first = [python, "-m", module, "worker"]
     else:
         options += ["--protocol", "tls", "--nworkers", spec.processes]
-        first = [python, "-m", module]
-    return [*first, scheduler, *map(str, options)]
+    return [python, "-m", module, scheduler, *map(str, options)]
 
 
 def device_limit(devices: Sequence[str], nvml: Any = None) -> int | None:
