@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from tests.support.images import Images
 
 from skiva_images.check import check
 from skiva_images.definition import load
-from skiva_images.locks import pinned
 from skiva_images.record import read_record
 from skiva_images.smoke import run_smoke
 from skiva_images.store import Built, Store
@@ -109,31 +106,9 @@ def test_locks_resolve(python: str, tmp_path: Path) -> None:
         assert "".join(pool.map(resolve, NAMES)) == ""
 
 
-@pytest.fixture(scope="module")
-def dask_cuda() -> Iterator[Path]:
-    """The part of `rapids` that its workers need: a tenth of the whole, in the versions of its lock."""
-    lock = load(ROOT / "images/rapids").lock
-    pins = [line for line in pinned(lock.read_text()) if line.startswith(("dask-cuda==", "cuda-bindings=="))]
-    with tempfile.TemporaryDirectory(prefix="skiva-rapids-", dir="/var/tmp") as folder:
-        prefix = Path(folder)
-        prefix.chmod(0o755)
-        uv = [find_uv(), "--quiet"]
-        target = ["--python", str(prefix / "venv")]
-        made = [
-            *uv,
-            "venv",
-            "--no-project",
-            "--python",
-            os.path.realpath(sys.executable),
-            str(prefix / "venv"),
-        ]
-        subprocess.run(made, check=True, env=environment())
-        command = [*uv, "pip", "install", *target, "--constraint", str(lock), *pins]
-        subprocess.run(command, check=True, env=environment())
-        subprocess.run(["chmod", "-R", "go=rX", prefix / "venv"], check=True)
-        yield prefix / "venv/bin/python"
+def test_cuda_workers_start_without_a_gpu(base: Built) -> None:
+    """In dask-cuda's own test mode two of them join a scheduler on loopback, do a task and end.
 
-
-def test_cuda_workers_start_without_a_gpu(dask_cuda: Path) -> None:
-    """In dask-cuda's own test mode two of them join a scheduler on loopback, do a task and end."""
-    run_smoke([str(dask_cuda)], load(ROOT / "images/rapids").smoke)
+    Base has the versions of Dask, dask-cuda and its bindings that `rapids` has.
+    """
+    run_smoke([str(base.path / "bin/python")], load(ROOT / "images/rapids").smoke)
