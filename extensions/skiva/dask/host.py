@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from skiva.dask.ending import cancel_all, forget_keys, note_closed
@@ -75,11 +76,19 @@ async def _cluster(place: ClusterDir, told: asyncio.Event) -> None:
     """Hold the cluster until it is closed from outside, or somebody tells this job to end."""
     from skiva.dask.cluster import SliceCluster
 
-    async with SliceCluster(place=place, asynchronous=True) as cluster:
+    made = SliceCluster(place=place, asynchronous=True)
+    made.ends = _ends(place.read_spec())
+    async with made as cluster:
         ends = [asyncio.ensure_future(one) for one in (cluster.scheduler.finished(), told.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for one in ends:
             one.cancel()
+
+
+def _ends(spec: ClusterSpec) -> float:
+    """When this job ends, in seconds since the epoch."""
+    told = os.environ.get("SLURM_JOB_END_TIME", "")
+    return float(told) if told.isdigit() else time.time() + spec.scheduler_hours * 3600
 
 
 async def _clear(place: ClusterDir, spec: ClusterSpec) -> None:

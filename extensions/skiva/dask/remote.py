@@ -1,6 +1,7 @@
 """A cluster whose scheduler lives elsewhere, as a notebook holds it: by its directory alone."""
 
 import asyncio
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from distributed.core import Status as DaskStatus
 from distributed.core import rpc
 from distributed.deploy.cluster import Cluster
+from distributed.objects import SchedulerInfo
 
 from skiva.dask.ask import NoAnswer, NotDone, ask
 from skiva.dask.detached import submit
@@ -34,6 +36,8 @@ _SILENCE = 60.0
 _CLOSING = 40.0
 """Seconds within which a scheduler that was asked to end has ended; Slurm's patience is shorter."""
 _CANCELLING = 30.0
+_FOLLOWED = 1.0
+"""Seconds between two looks at a cluster that is followed."""
 
 
 class NeverStarted(RuntimeError):
@@ -46,6 +50,8 @@ class RemoteCluster(ShownCluster, Cluster):
     `close()` ends it. `disconnect()` only lets go of it, as do the end of the kernel and, for a cluster
     that was found by its name, the end of a `with` block.
     """
+
+    status: DaskStatus
 
     def __init__(
         self,
@@ -67,6 +73,7 @@ class RemoteCluster(ShownCluster, Cluster):
         self._offer = offer
         self._is_new = offer is not None
         self._queue = Queue()
+        self._following: asyncio.Task[None] | None = None
         super().__init__(asynchronous=asynchronous, loop=loop, name=self.slices.name)
         if not self.called_from_running_loop:
             self._loop_runner.start()
@@ -96,10 +103,32 @@ class RemoteCluster(ShownCluster, Cluster):
         self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
         try:
             async with asyncio.timeout(_SILENCE):
-                await super()._start()
+                await self._refresh()
         except (OSError, TimeoutError) as problem:
             await self.scheduler_comm.close_rpc()
             raise self._unreachable(problem) from None
+        # Dask's own way to follow the workers has room for one follower, which is the cluster itself.
+        self._following = asyncio.ensure_future(self._follow())
+        self.status = DaskStatus.running
+
+    async def _refresh(self) -> None:
+        self.scheduler_info = SchedulerInfo(await self.scheduler_comm.identity())
+
+    async def _follow(self) -> None:
+        """Know the workers, and say in the notebook what goes wrong, until the cluster ends."""
+        heard = time.time()
+        while True:
+            await asyncio.sleep(_FOLLOWED)
+            status = await asyncio.to_thread(read_status, self.place)
+            for event in status.events:
+                if event.at > heard and event.level != "info":
+                    _say(event.text, *(f"    {line}" for line in event.lines))
+            heard = max([heard, *(event.at for event in status.events)])
+            if not status.living:
+                _say(f"The cluster {self.name!r} has ended. {_joined(status.sentence, status.action)}")
+                return
+            with suppress(OSError):
+                await self._refresh()
 
     async def _address(self) -> str:
         """Where the scheduler listens, as soon as it does; until then what it waits for is printed."""
@@ -138,13 +167,14 @@ class RemoteCluster(ShownCluster, Cluster):
                 f"The cluster {self.name!r} stays in the queue; skiva.cluster({self.name!r}) waits for it."
             )
 
-    async def _sync_cluster_info(self) -> None:
-        """Its own scheduler tells it; nothing is written there from outside."""
-
     async def _close(self) -> None:
         if self.status == DaskStatus.closed:
             return
         place = self.place
+        # Clients that still hold on are not to try again.
+        self.status = DaskStatus.closing
+        if self._following is not None:
+            self._following.cancel()
         try:
             if not place.closed.exists():
                 await ask(place, "POST", "close", {})
@@ -168,6 +198,9 @@ class RemoteCluster(ShownCluster, Cluster):
         forget_keys(self.place)
 
     async def _disconnect(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait({self._following})
         await super()._close()
 
     def disconnect(self) -> Any:
@@ -247,6 +280,10 @@ class RemoteCluster(ShownCluster, Cluster):
             waiting.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await waiting
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - for the person at the notebook
 
 
 def _joined(*words: str) -> str:

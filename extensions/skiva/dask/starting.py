@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from skiva.dask.ending import forget_keys, note_closed
 from skiva.dask.listing import find, here, names_taken
 from skiva.dask.making import make
 from skiva.dask.place import ClusterDir
@@ -88,7 +89,12 @@ def cluster(
         return RemoteCluster(place, offer=offer, asynchronous=asynchronous)
     from skiva.dask.cluster import SliceCluster
 
-    return SliceCluster(place=place, asynchronous=asynchronous)
+    try:
+        return SliceCluster(place=place, asynchronous=asynchronous)
+    except BaseException as problem:
+        note_closed(place, f"It did not start: {problem}")
+        forget_keys(place)
+        raise
 
 
 def _make(wish: ClusterWish, offer: Offer, env: Mapping[str, str] | Iterable[str] | None) -> ClusterDir:

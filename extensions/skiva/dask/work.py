@@ -109,8 +109,11 @@ def _leave(place: ClusterDir, spec: ClusterSpec, batch: int, task: int) -> int:
     print("The cluster's scheduler is gone, so there is nothing to work for.", flush=True)  # noqa: T201
     if not place.end(batch, task).exists():
         _write(place.end(batch, task), {"at": time.time(), "how": "left", "exit": 0, "sentence": ""})
+    # A scheduler's own job that was closed in order ends by itself.
+    closed = place.closed.exists()
+    own = (place.read(place.submitted(0)) or {}).get("job_id") if closed else 0
     with suppress(SkivaSlurmError):
-        asyncio.run(cancel_all(place, spec, patience=_CLEARING))
+        asyncio.run(cancel_all(place, spec, sparing=int(own or 0), patience=_CLEARING))
     return 0
 
 
