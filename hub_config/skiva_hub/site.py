@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails
 
-from skiva_hub.site_tables import Batch, Cluster, ForPeople, Hours, Hub, Idle, Limits, Table
+from skiva_hub.site_tables import Batch, Cluster, Dask, ForPeople, Hours, Hub, Idle, Limits, Table
 from skiva_hub.site_types import (
     Flag,
     GresRequest,
@@ -29,6 +29,7 @@ from skiva_images.launch import Launcher
 __all__ = [
     "Batch",
     "Cluster",
+    "Dask",
     "Environment",
     "Hours",
     "Hub",
@@ -156,6 +157,7 @@ class Site(Table):
     environment: Annotated[tuple[Environment, ...], Field(min_length=1)]
     hours: Hours = Hours()
     batch: Batch = Batch()
+    dask: Dask = Dask()
     limits: Limits = Limits()
     idle: Idle = Idle()
 

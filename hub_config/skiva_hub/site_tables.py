@@ -163,6 +163,38 @@ class Batch(Table):
         return runs
 
 
+class Dask(Table):
+    """Dask clusters: how far one person may scale out from a notebook; Slurm's own limits hold beside it."""
+
+    max_hours: SomeHours = Field(default=24.0, examples=[24.0])
+    """The longest that a worker's job may be asked for, in hours; a cluster lives on, with new workers."""
+    hours: SomeHours = Field(default=4.0, validate_default=True, examples=[4.0])
+    """What is asked for where a person does not say, in hours."""
+    most_jobs: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=32, examples=[32])
+    """Workers' jobs of one person that may wait or run at a time, of all clusters together."""
+    most_slice_hours: Annotated[Number, Field(gt=0, le=10_000_000)] = Field(
+        default=256.0, validate_default=True, examples=[256.0]
+    )
+    """What these jobs may ask for together: of each its GPUs, or 1, times its hours."""
+
+    @field_validator("hours")
+    @classmethod
+    def _hours_fit(cls, hours: float, info: ValidationInfo) -> float:
+        longest = info.data.get("max_hours", hours)
+        if hours > longest:
+            raise wrong(f"is more than max_hours, {longest:g}", f"write hours = {longest:g} or less")
+        return hours
+
+    @field_validator("most_slice_hours")
+    @classmethod
+    def _one_worker_fits(cls, most: float, info: ValidationInfo) -> float:
+        hours = info.data.get("hours", most)
+        if most < hours:
+            cure = f"write most_slice_hours = {hours:g} or more, or fewer hours"
+            raise wrong(f"is less than hours, {hours:g}, so that no worker could start", cure)
+        return most
+
+
 class Hub(Table):
     """Where the hub is and how jobs reach it."""
 

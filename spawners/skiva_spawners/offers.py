@@ -1,10 +1,10 @@
-"""From the site to what it offers one person for runs. Pure."""
+"""From the site to what it offers one person for runs and Dask clusters. Pure."""
 
 from collections.abc import Mapping
 
 from skiva_hub.launches import launch
 from skiva_hub.site import Environment, Site, Slice
-from skiva_slurm.offer import EnvironmentOffer, Offer, SliceOffer
+from skiva_slurm.offer import DaskOffer, EnvironmentOffer, Offer, SliceOffer
 
 __all__ = ["offer"]
 
@@ -29,6 +29,7 @@ def offer(
         hours=batch.hours,
         most=batch.most,
         runs=batch.runs,
+        dask=DaskOffer.model_validate(site.dask.model_dump()),
         slices=tuple(_slice(site, picked, defaults) for picked in site.slices_for(user, groups)),
         environment=EnvironmentOffer(
             id=environment.id,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from skiva_hub.doctor import accounts, environments, fencing, machine, slices, slurm_checks
+from skiva_hub.doctor import accounts, clusters, environments, fencing, machine, slices, slurm_checks
 from skiva_hub.doctor.facts import Facts, read
 from skiva_hub.doctor.finding import Finding, Group, Level, error, warning
 from skiva_hub.doctor.probe import probe
@@ -104,6 +104,7 @@ def of_slurm(site: Site, facts: Facts) -> list[Finding]:
     return [
         *slurm_checks.check(site, facts),
         *slices.check(site, facts),
+        *clusters.check(site, facts),
         *fencing.check(site, facts),
         *accounts.check(site, facts),
     ]

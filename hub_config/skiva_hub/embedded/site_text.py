@@ -23,6 +23,7 @@ def site_toml(layout: Layout, environments: Iterable[Mapping[str, object]]) -> s
             table("[hours]", _hours(layout)),
             # As long as its partitions allow.
             table("[batch]", {"max_hours": 24.0}),
+            table("[dask]", {"max_hours": 24.0}),
             table("[limits]", {"servers": 1}),
             table("[idle]", {"minutes": 60}),
         ]

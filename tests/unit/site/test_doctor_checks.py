@@ -143,6 +143,19 @@ SLURM = [
         "more than 4",
     ),
     (partition("gpu", MaxMemPerNode="4096"), "error", "2xh100 has 8192 MB, its partition allows", "4096 MB"),
+    (
+        config(maxarraysize="16"),
+        "warning",
+        "32 workers' jobs (most_jobs in [dask]), but Slurm takes at most 16",
+        "write most_jobs = 16",
+    ),
+    (config(maxarraysize="0"), "warning", "no Dask clusters and no sweeps", "MaxArraySize=1001"),
+    (
+        partition("gpu", MaxTime="2:00:00"),
+        "warning",
+        "ask for 4 hours, partition gpu allows 2: on h100, 2xh100 none starts",
+        "hours = 2 or less in [dask]",
+    ),
     (lambda f: replace(f, nodes={}), "error", "Partition slices has no nodes", "Give the partition nodes"),
     (drained, "warning", "Every node for slice 1g.10gb is down or drained: mig-a1b2c3", "sinfo -R"),
 ]
@@ -180,6 +193,14 @@ SITE: list[tuple[str, dict[str, Any], str, str, str]] = [
         "scontrol create",
     ),
     ("h100", {"account": "physics"}, "warning", "keeps no accounts, so it means nothing", "Remove account"),
+    ("dask", {"most_jobs": 1002}, "warning", "takes at most 1001 in one array", "MaxArraySize=1002"),
+    (
+        "dask",
+        {"most_slice_hours": 6},
+        "warning",
+        "one worker on 2xh100 is 8 slice-hours, a person may ask for 6",
+        "most_slice_hours = 8",
+    ),
     ("cluster", {"fenced": False}, "warning", "the site file says that nodes fence nothing", "remove fenced"),
 ]
 

@@ -126,6 +126,20 @@ CASES = [
     ),
     ("[hub]", "[batch]\nmax_hours = 0.5\n[hub]", "batch · hours: is more than max_hours, 0.5", "hours = 0.5"),
     ("[hub]", "[batch]\nmost = 0\n[hub]", "batch · most: ", "most = 1000"),
+    ("[hub]", "[dask]\nhours = 30\n[hub]", "dask · hours: is more than max_hours, 24", "write hours = 24"),
+    (
+        "[hub]",
+        "[dask]\nmost_slice_hours = 2\n[hub]",
+        "dask · most_slice_hours: is less than hours, 4, so that no worker could start",
+        "write most_slice_hours = 4 or more",
+    ),
+    ("[hub]", "[dask]\nmost_jobs = 0\n[hub]", "dask · most_jobs: ", "most_jobs = 32"),
+    (
+        "[hub]",
+        '[dask]\nruns = "x"\n[hub]',
+        "dask · runs: is not known",
+        "it belongs below [batch]",
+    ),
     (
         "[hub]",
         '[batch]\nruns = "/scratch/runs"\n[hub]',

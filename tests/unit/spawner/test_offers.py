@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from skiva_hub.site import Batch, Cluster, Environment, Hub, Partition, Site, Slice
-from skiva_slurm.offer import Offer
+from skiva_hub.site import Batch, Cluster, Dask, Environment, Hub, Partition, Site, Slice
+from skiva_slurm.offer import DaskOffer, Offer
 from skiva_spawners.offers import offer
 
 BASE = Environment(id="base", title="Base", python=Path("/opt/base/bin/python"))
@@ -17,7 +17,7 @@ IMAGE = Environment(
 )
 
 
-def site(batch: Batch | None = None) -> Site:
+def site(batch: Batch | None = None, dask: Dask | None = None) -> Site:
     """A site with a slice for everybody, one for staff, and a staff's partition."""
     return Site(
         hub=Hub(api_url="http://127.0.0.1:8081/hub/api", id="lab"),
@@ -32,6 +32,7 @@ def site(batch: Batch | None = None) -> Site:
         ),
         environment=(BASE, IMAGE),
         batch=batch or Batch(),
+        dask=dask or Dask(),
     )
 
 
@@ -64,6 +65,15 @@ def test_bounds_and_places_are_the_sites() -> None:
     batch = Batch(max_hours=24, hours=2, most=10, runs="/scratch/{user}/runs")
     told = offer(site(batch), "bob", frozenset(), BASE, {})
     assert (told.max_hours, told.hours, told.most, told.runs) == (24, 2, 10, "/scratch/{user}/runs")
+
+
+def test_how_far_a_person_may_scale_out_is_the_sites() -> None:
+    """Every field of the site file's [dask] is offered; without the table both sides assume the same."""
+    assert offer(site(), "bob", frozenset(), BASE, {}).dask == DaskOffer()
+    assert set(Dask.model_fields) == set(DaskOffer.model_fields)
+    dask = Dask(most_jobs=8, most_slice_hours=16, hours=2, max_hours=6)
+    told = offer(site(dask=dask), "bob", frozenset(), BASE, {}).dask
+    assert told.model_dump() == dask.model_dump()
 
 
 def test_an_image_sees_slurms_client_and_the_place_of_runs() -> None:
