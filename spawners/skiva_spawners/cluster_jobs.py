@@ -120,8 +120,9 @@ def _owned(snapshot: Snapshot) -> Iterator[tuple[Job, int]]:
 
 def _is_gone(user: str, owner: int, snapshot: Snapshot, watched: Watched, now: float) -> bool:
     shown = snapshot.jobs.get(owner)
-    if shown is not None and shown.life is not Life.ENDED:
+    if shown is not None and shown.life not in {Life.ENDING, Life.ENDED}:
         return False
+    # One that is ending may be requeued, but its scheduler will not come back.
     ended = shown or watched.seen_ended(owner)
     if ended is not None:
         return ended.user == user
