@@ -10,6 +10,8 @@ from jupyter_server.utils import url_path_join
 from skiva.kernels.manager import start_kernels_with_ours
 from skiva.kernels.watch import start_watching
 
+from .clusters.handlers import ROUTES as CLUSTERS
+from .clusters.service import ClustersService
 from .handlers import ExtendHandler, Session, StatusHandler
 from .hub import Hub
 from .runs.handlers import ROUTES as RUNS
@@ -42,7 +44,8 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     settings["skiva"] = Session(state, hub)
     queue = QueueFacts()
     settings["skiva_runs"] = RunsService(queue, _served(serverapp))
-    routes = [("status", StatusHandler), ("extend", ExtendHandler), *RUNS]
+    settings["skiva_clusters"] = ClustersService(queue)
+    routes = [("status", StatusHandler), ("extend", ExtendHandler), *RUNS, *CLUSTERS]
     serverapp.web_app.add_handlers(
         ".*$", [(url_path_join(settings["base_url"], "skiva", name), handler) for name, handler in routes]
     )
