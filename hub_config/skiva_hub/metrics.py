@@ -1,5 +1,6 @@
 """What Prometheus sees of the queue and of spawning, beside JupyterHub's own, at `/hub/metrics`."""
 
+from collections import Counter as Counts
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from prometheus_client.registry import Collector
 from skiva_hub.pages.queue import available, slice_of, waiting
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Snapshot
+from skiva_slurm.reasons import purpose
 from skiva_slurm.states import Life
 
 PHASES = ("submitted", "running", "proved", "ready")
@@ -98,6 +100,7 @@ class _QueueCollector(Collector):
             yield CounterMetricFamily(name, text, value=value)
         if seen.snapshot is not None:
             yield from self._slices(seen.snapshot)
+            yield _purposes(seen.snapshot)
 
     def _slices(self, snapshot: Snapshot) -> Iterable[Metric]:
         gauges = {
@@ -129,3 +132,18 @@ class _QueueCollector(Collector):
             for name, value in values.items():
                 gauges[name].add_metric([picked.id], value)
         yield from gauges.values()
+
+
+def _purposes(snapshot: Snapshot) -> Metric:
+    """How many jobs with a mark of ours there are of each kind; each task of an array is one."""
+    states = {Life.QUEUED: "waiting", Life.RUNNING: "running"}
+    counts = Counts[tuple[str, str]]()
+    for job in snapshot.jobs.values():
+        if job.tag and job.life in states:
+            counts[purpose(job.tag), states[job.life]] += job.tasks
+    text = "Jobs of sessions, of runs and, as workers and schedulers, of Dask clusters."
+    gauge = GaugeMetricFamily("skiva_jobs", text, labels=["purpose", "state"])
+    for kind in ("session", "run", "worker", "scheduler"):
+        for state in states.values():
+            gauge.add_metric([kind, state], counts[kind, state])
+    return gauge

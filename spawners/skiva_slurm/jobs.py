@@ -87,6 +87,11 @@ class Job:
         """What the state means for a session that lives in this job."""
         return life(self.state)
 
+    @property
+    def tasks(self) -> int:
+        """For how many jobs it stands: those of an array's tasks that wait together are shown as one."""
+        return self.array.count if self.array else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

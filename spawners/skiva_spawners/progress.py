@@ -10,7 +10,7 @@ from skiva_hub.pages.cards import cards, is_stale
 from skiva_hub.pages.queue import held_back, position
 from skiva_hub.site import Site, Slice
 from skiva_slurm.jobs import Job, Snapshot
-from skiva_slurm.reasons import explain
+from skiva_slurm.reasons import explain, purpose
 from skiva_slurm.states import Life
 from skiva_spawners.failure import ended
 
@@ -128,7 +128,7 @@ def _queued(
     reason = "" if place and job.reason in {"Resources", "Priority"} else told.sentence
     texts.append(reason)
     if held_back(job.reason) and user_jobs:
-        texts.append(f"You hold {words.count(len(user_jobs), 'other job', 'other jobs')} now.")
+        texts.append(_held(user_jobs))
     texts.append(told.action)
     expected = job.start if job.start and job.start > now else None
     if expected:
@@ -149,6 +149,19 @@ def _place(place: int, length: int, picked: Slice) -> str:
     if place == 1:
         return f"You are next for {picked.title}."
     return f"You are {words.ordinal(place)} of {length} for {picked.title}."
+
+
+def _held(jobs: Sequence[Job]) -> str:
+    """How much else somebody holds who waits for a limit of theirs, and how much of it is easily given up."""
+    number = sum(job.tasks for job in jobs)
+    workers = sum(job.tasks for job in jobs if purpose(job.tag) == "worker")
+    held = f"You hold {words.count(number, 'other job', 'other jobs')} now"
+    if not workers:
+        return f"{held}."
+    ours = "a worker of a Dask cluster" if workers == 1 else "workers of Dask clusters"
+    if workers == number:
+        return f"{held}, {ours}: closing a cluster makes room."
+    return f"{held}, {workers} of them {ours}: closing a cluster makes room."
 
 
 def _on(job: Job) -> str:

@@ -7,8 +7,9 @@ import pytest
 from tests.unit.pages import samples
 from tests.unit.pages.samples import NOW
 
-from skiva_slurm.jobs import Job, Snapshot
+from skiva_slurm.jobs import Array, Job, Snapshot
 from skiva_slurm.states import JOB_STATES
+from skiva_slurm.tags import ClusterTag
 from skiva_spawners.progress import line
 
 USER = "researcher1"
@@ -19,6 +20,12 @@ def _line(job: Job | None, *others: Job, snapshot: Snapshot | None = None, **mor
     seen = snapshot or samples.full(*others, *([job] if job else []))
     now = more.pop("now", NOW)
     return line(job, seen, samples.site(), "1g.10gb", now, more.pop("user_jobs", ()), user=USER, **more)
+
+
+def _worker(number: int, array: Array | None = None) -> Job:
+    """A job, or the waiting rest of an array, of a Dask cluster of this person's."""
+    tag = ClusterTag("261122-k3f9ta2x", 1, 3).text
+    return replace(samples.pending(number, user=USER), tag=tag, array=array)
 
 
 def test_a_queued_session_knows_its_place_among_those_who_want_the_same() -> None:
@@ -64,6 +71,25 @@ def test_a_limit_of_ones_own_is_a_reason_with_an_action() -> None:
     assert event["reason"]
     assert event["action"]
     assert "You hold 1 other job now." in event["message"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "told"),
+    [
+        ([_worker(5)], "You hold 1 other job now, a worker of a Dask cluster: closing a cluster makes room."),
+        (
+            [_worker(5), _worker(6, Array(6, "1-3"))],
+            "You hold 4 other jobs now, workers of Dask clusters: closing a cluster makes room.",
+        ),
+        (
+            [samples.running(4, user=USER), _worker(6, Array(6, "1-3"))],
+            "You hold 4 other jobs now, 3 of them workers of Dask clusters: closing a cluster makes room.",
+        ),
+    ],
+)
+def test_workers_are_named_among_what_one_holds(jobs: list[Job], told: str) -> None:
+    """Who waits for a limit of theirs is told how much of it their own Dask clusters hold."""
+    assert told in _line(replace(MINE, reason="QOSMaxGRESPerUser"), user_jobs=jobs)["message"]
 
 
 def test_free_slices_are_suggested_while_one_waits() -> None:
