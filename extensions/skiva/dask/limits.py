@@ -1,5 +1,6 @@
 """How far one person may scale out, told before Slurm is asked; its own limits hold beside."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ __all__ = ["Usage", "check", "cost", "most_jobs", "most_workers", "usage"]
 
 _SETTLED = 5.0
 """Seconds after its submission in which whoever looks at the queue may not see an array yet."""
+_FRESH = 3.0
+"""Seconds for which it is known what other clusters hold."""
 _OVER = {Life.ENDED, Life.UNKNOWN}
 
 
@@ -31,6 +34,9 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(self.jobs + other.jobs, self.slice_hours + other.slice_hours)
+
+
+_others: dict[tuple[Path, str], tuple[float, Usage]] = {}
 
 
 def cost(spec: ClusterSpec, jobs: int) -> Usage:
@@ -81,8 +87,12 @@ def most_jobs(spec: ClusterSpec, dask_offer: DaskOffer, others: Usage) -> int:
 def most_workers(
     spec: ClusterSpec, dask_offer: DaskOffer, reading: Reading | None, *, root: Path | None = None
 ) -> int:
-    """How many Dask workers the cluster may have now."""
-    others = usage(root or clusters_dir(), reading, without=spec.id)
+    """How many Dask workers the cluster may have now. Asked often, so what others hold may be seconds old."""
+    folder, now = root or clusters_dir(), time.monotonic()
+    at, others = _others.get((folder, spec.id), (-_FRESH, Usage()))
+    if now - at >= _FRESH:
+        others = usage(folder, reading, without=spec.id)
+        _others[folder, spec.id] = now, others
     return most_jobs(spec, dask_offer, others) * spec.processes
 
 

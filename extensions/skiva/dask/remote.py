@@ -31,6 +31,8 @@ __all__ = ["NeverStarted", "RemoteCluster"]
 
 _SHORTEST, _LONGEST = 0.1, 1.0
 """Seconds between two looks while its scheduler is awaited."""
+_SPARED = 3.0
+"""Seconds for which nothing is said of what is waited for."""
 _SILENCE = 60.0
 """Seconds for which a scheduler that listens may leave the first call without an answer."""
 _CLOSING = 40.0
@@ -132,7 +134,7 @@ class RemoteCluster(ShownCluster, Cluster):
 
     async def _address(self) -> str:
         """Where the scheduler listens, as soon as it does; until then what it waits for is printed."""
-        said, pause, place = "", _SHORTEST, self.place
+        said, pause, place, began = "", _SHORTEST, self.place, time.monotonic()
         while True:
             told = place.read(place.scheduler) or {}
             if address := str(told.get("address") or ""):
@@ -143,7 +145,7 @@ class RemoteCluster(ShownCluster, Cluster):
             if not status.living:
                 raise NeverStarted(_joined(status.sentence, status.action))
             words = _joined(status.sentence, status.action)
-            if words and words != said and pause > _SHORTEST:
+            if words != said and time.monotonic() - began >= _SPARED:
                 self._log(words)
                 said = words
             await asyncio.sleep(pause)
