@@ -167,7 +167,7 @@ class Dask(Table):
     """Dask clusters: how far one person may scale out from a notebook; Slurm's own limits hold beside it."""
 
     max_hours: SomeHours = Field(default=24.0, examples=[24.0])
-    """The longest that a worker's job may be asked for, in hours; a cluster lives on, with new workers."""
+    """The longest job of a worker, and of a detached scheduler, in hours. A cluster gets new workers."""
     hours: SomeHours = Field(default=4.0, validate_default=True, examples=[4.0])
     """What is asked for where a person does not say, in hours."""
     most_jobs: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=32, examples=[32])
