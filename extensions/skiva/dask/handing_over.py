@@ -17,17 +17,24 @@ _LOOK = 0.1
 async def hand_over(scheduler: Any, workers: set[str], ends: float | None) -> None:
     """Retire the workers with these names; returns when they are gone, or nothing more can be done.
 
-    New tasks go elsewhere from the beginning. A worker that alone holds a result stays as long as it can.
+    New tasks go elsewhere from the beginning, and those that have not begun yet at the end.
     """
-    until = time.time() + _LONGEST if ends is None else min(ends - _LAST, time.time() + _LONGEST)
+    begun = time.time()
+    until = begun + _LONGEST if ends is None else min(ends - _LAST, begun + _LONGEST)
+    names = sorted(workers)
     with suppress(Exception):  # what cannot be retired is ended; Dask computes again what was lost
-        while there := _there(scheduler, workers):
-            await scheduler.retire_workers(names=sorted(workers), close_workers=False, remove=False)
-            if not any(worker.processing for worker in there) or time.time() >= until:
-                break
+        await scheduler.retire_workers(names=names, close_workers=False, remove=False)
+        while time.time() < until and any(_is_at_work(one, begun) for one in _there(scheduler, workers)):
             await asyncio.sleep(_LOOK)
-        await scheduler.retire_workers(names=sorted(workers), close_workers=True, remove=True)
+        await scheduler.retire_workers(names=names, close_workers=True, remove=True)
 
 
 def _there(scheduler: Any, names: set[str]) -> list[Any]:
     return [worker for worker in scheduler.workers.values() if str(worker.name) in names]
+
+
+def _is_at_work(worker: Any, begun: float) -> bool:
+    """Whether a task runs on it; before its first word since it was told to leave that is not known."""
+    if not worker.processing:
+        return False
+    return worker.last_seen <= begun or not worker.processing.isdisjoint(worker.executing)

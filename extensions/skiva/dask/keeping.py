@@ -118,11 +118,18 @@ def decide(
     surplus = max(0, len(ready) - wanted)
     last = {job.name for job in living if job.ends is not None and now >= job.ends - _LAST}
     leave = [job.name for index, job in enumerate(old) if index < surplus or job.name in last]
+    if not leave and _nothing_moves(known) and len(ready) > 1:
+        # There is no room for a successor before somebody goes: one at a time, while others can take over.
+        leave = [job.name for job in old if _expires_within(job, lifetime, now, 0.0)][:1]
     return Plan(
         add=0 if hold else max(0, wanted - fresh),
         retire=tuple(leave),
         drop=tuple(job.name for job in over),
     )
+
+
+def _nothing_moves(jobs: Sequence[JobView]) -> bool:
+    return not any(job.phase in {"starting", "leaving"} for job in jobs)
 
 
 def _is_over(job: JobView, now: float) -> bool:
