@@ -1,6 +1,6 @@
 """Does what a first minute in this environment needs: the server's parts import, and a kernel runs a cell.
 
-What clusters on slices need is there, workers for GPUs included: on a machine without one they import as well.
+What clusters on slices need is there; workers for GPUs import on a machine without one as well.
 """
 
 import importlib
