@@ -70,7 +70,7 @@ def samples(victim: Session) -> tuple[str, ...]:
     """What stands for the parts of addresses that vary: things that there are."""
     return (
         *("", victim.terminal, "lab", "restart", "localhost", "8888", victim.kernel, "/secret.ipynb"),
-        *("secret.ipynb", "python3", "html", "robots.txt", "x", "/x"),
+        *("secret.ipynb", "python3", "html", "robots.txt", "x", "/x", "status/ws"),
     )
 
 

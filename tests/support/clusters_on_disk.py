@@ -1,5 +1,6 @@
 """Clusters as their files tell of them, and a scheduler's HTTPS server that demands the cluster's key."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,6 +66,8 @@ class Scheduler:
         self.status: dict[str, Any] = {"id": place.id, "name": "of the scheduler", "slice": "cpu"}
         self.refusal = ""
         self.headers: dict[str, str] = {}
+        self.left = asyncio.Event()
+        """Whoever had opened a websocket has closed it."""
 
     def seen(self, path: str) -> HTTPHeaders:
         """The headers of the last request of an address."""
@@ -123,8 +126,13 @@ class _Socket(WebSocketHandler):
 
     def open(self) -> None:
         """Note how it was asked."""
+        self.scheduler.left.clear()
         self.scheduler.asked.append(("WS", str(self.request.uri), self.request.headers, b""))
         self.write_message("welcome")
+
+    def on_close(self) -> None:
+        """Note that nobody looks any more."""
+        self.scheduler.left.set()
 
     def on_message(self, message: str | bytes) -> None:
         """Send it back, or end."""

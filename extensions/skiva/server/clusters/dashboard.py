@@ -24,7 +24,7 @@ from skiva.server.problems import Problem
 from .pages import PASSED_BACK, PASSED_ON, location, page_of, passed, query_of
 from .service import ClustersService
 
-__all__ = ["DashboardHandler", "DashboardSocket"]
+__all__ = ["DashboardHandler", "DashboardSocket", "StaticsHandler"]
 
 _PATIENCE = 30.0
 """Seconds: pages of a busy scheduler take their time."""
@@ -109,6 +109,16 @@ class DashboardHandler(_ToScheduler):
         if answer.code == 599:
             raise web.HTTPError(503, _SILENT)
         return answer
+
+
+class StaticsHandler(_ToScheduler):
+    """Where some of Dask's pages look for their styles and scripts: one directory too high."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, cluster: str, name: str) -> None:
+        """Lead to where they are."""
+        self.redirect(f"{self.base_url}skiva/clusters/{cluster}/dashboard/statics/{name}")
 
 
 class DashboardSocket(WebSocketMixin, WebSocketHandler, _ToScheduler):

@@ -9,7 +9,7 @@ from tornado import web
 from skiva.server.answering import AnsweringHandler
 from skiva.server.problems import body_of
 
-from .dashboard import DashboardHandler, DashboardSocket
+from .dashboard import DashboardHandler, DashboardSocket, StaticsHandler
 from .service import ClustersService
 
 __all__ = ["ROUTES"]
@@ -137,5 +137,6 @@ ROUTES = [
     (r"clusters/([^/]+)/close", CloseHandler),
     (r"clusters/([^/]+)/dashboard/(ws|.*/ws)", DashboardSocket),
     (r"clusters/([^/]+)/dashboard/(.*)", DashboardHandler),
+    (r"clusters/([^/]+)/statics/([A-Za-z0-9._/-]+)", StaticsHandler),
 ]
 """The addresses below `skiva/`. The first that fits answers."""

@@ -20,15 +20,12 @@ def page_of(path: str) -> str | None:
     """The page that a request's path, as it came, names below `dashboard/`; None where that is none."""
     _, _, below = path.partition("/skiva/clusters/")
     _, _, page = below.partition("/dashboard/")
-    parts = page.split("/")
-    if not _PLAIN.fullmatch(page) or len(page) > 2000:
+    parts = [unquote(part) for part in page.split("/")]
+    if not _PLAIN.fullmatch(page) or len(page) > 2000 or parts[0].lower() in _NOT_PAGES:
         return None
-    if (
-        any(part in {"", ".", ".."} for part in map(unquote, parts))
-        or unquote(parts[0]).lower() in _NOT_PAGES
-    ):
-        return None
-    return page
+    # A task's or a worker's name is one part, whatever signs it has.
+    leaves = any(not part or {".", ".."} & set(part.split("/")) or not part.isprintable() for part in parts)
+    return None if leaves else page
 
 
 def query_of(query: str) -> str:
