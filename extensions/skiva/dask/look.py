@@ -40,7 +40,8 @@ def look(place: ClusterDir, reading: Reading | None, now: float | None = None) -
         return _end(place, f"Its scheduler ended before it had started.{_last_line(place)}", moment)
     waits = job.life is Life.QUEUED
     words = f"Its scheduler waits. {job.reason}".strip() if waits else "Its scheduler starts."
-    return status.model_copy(update={"sentence": words, "action": job.action if waits else ""})
+    told = {"sentence": words, "action": job.action if waits else ""}
+    return status.model_copy(update=told | ({"state": "stuck"} if waits and job.hopeless else {}))
 
 
 def _scheduler_job(place: ClusterDir, reading: Reading | None) -> QueueJob | None:

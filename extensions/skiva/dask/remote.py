@@ -20,6 +20,7 @@ from skiva.dask.place import ClusterDir
 from skiva.dask.security import load
 from skiva.dask.status import Status, read_status
 from skiva.runs.queue import Queue
+from skiva.runs.slurm import wait_for
 from skiva.runs.wish import BadWish
 from skiva_slurm.errors import SkivaSlurmError
 from skiva_slurm.offer import Offer
@@ -65,9 +66,11 @@ class RemoteCluster(ShownCluster, Cluster):
     ) -> None:
         """Connect to it; with an `offer` it is new, and its scheduler's job is handed to Slurm first.
 
+        A new one of which the waiting is interrupted is ended.
+
         Raises:
             NotSubmitted: Slurm did not take the job.
-            NeverStarted: the cluster has ended.
+            NeverStarted: the cluster has ended, or cannot start.
         """
         self.place = place
         self.slices = place.read_spec()
@@ -82,14 +85,20 @@ class RemoteCluster(ShownCluster, Cluster):
             try:
                 self.sync(self._start)
             except BaseException:
-                self._give_up()
+                # Also where somebody does not wait any longer: what nobody has seen is not wished for.
+                self._loop_runner.stop()
+                wait_for(self._abandon())
                 raise
 
     # -- from its start to its end ---------------------------------------------------------
 
     def __await__(self) -> Any:
         async def start() -> "RemoteCluster":
-            await self._start()
+            try:
+                await self._start()
+            except BaseException:
+                await self._abandon()
+                raise
             return self
 
         return start().__await__()
@@ -118,19 +127,25 @@ class RemoteCluster(ShownCluster, Cluster):
 
     async def _follow(self) -> None:
         """Know the workers, and say in the notebook what goes wrong, until the cluster ends."""
-        heard = time.time()
-        while True:
+        status = before = await asyncio.to_thread(read_status, self.place)
+        while status.state != "closed":
             await asyncio.sleep(_FOLLOWED)
             status = await asyncio.to_thread(read_status, self.place)
-            for event in status.events:
-                if event.at > heard and event.level != "info":
-                    _say(event.text, *(f"    {line}" for line in event.lines))
-            heard = max([heard, *(event.at for event in status.events)])
-            if not status.living:
-                _say(f"The cluster {self.name!r} has ended. {_joined(status.sentence, status.action)}")
-                return
-            with suppress(OSError):
-                await self._refresh()
+            self._tell(before, status)
+            before = status
+            if status.living:
+                with suppress(OSError):
+                    await self._refresh()
+
+    def _tell(self, before: Status, status: Status) -> None:
+        for event in status.events:
+            if event not in before.events and event.level != "info":
+                _say(event.text, *(f"    {line}" for line in event.lines))
+        if status.state != before.state and not status.living:
+            _say(f"Cluster {self.name!r}: {_joined(status.sentence, status.action)}")
+
+    def _look(self) -> Status:
+        return look(self.place, self._queue.reading())
 
     async def _address(self) -> str:
         """Where the scheduler listens, as soon as it does; until then what it waits for is printed."""
@@ -142,7 +157,7 @@ class RemoteCluster(ShownCluster, Cluster):
                     raise NeverStarted("Its scheduler does not encrypt, so nothing is sent to it.")
                 return address
             status = await asyncio.to_thread(self._look)
-            if not status.living:
+            if not status.living or status.state == "stuck":
                 raise NeverStarted(_joined(status.sentence, status.action))
             words = _joined(status.sentence, status.action)
             if words != said and time.monotonic() - began >= _SPARED:
@@ -151,23 +166,11 @@ class RemoteCluster(ShownCluster, Cluster):
             await asyncio.sleep(pause)
             pause = min(_LONGEST, pause * 1.3)
 
-    def _look(self) -> Status:
-        return look(self.place, self._queue.reading())
-
     def _unreachable(self, problem: BaseException) -> NeverStarted:
         status = read_status(self.place)
         if not status.living:
             return NeverStarted(_joined(status.sentence, status.action))
         return NeverStarted(f"Its scheduler does not answer ({problem!r}); try again.")
-
-    def _give_up(self) -> None:
-        """Leave nothing behind in this process; what was submitted stays, and can be found."""
-        self.status = DaskStatus.closed
-        self._loop_runner.stop()
-        if self._is_new and not self.place.closed.exists():
-            self._log(
-                f"The cluster {self.name!r} stays in the queue; skiva.cluster({self.name!r}) waits for it."
-            )
 
     async def _close(self) -> None:
         if self.status == DaskStatus.closed:
@@ -190,6 +193,11 @@ class RemoteCluster(ShownCluster, Cluster):
         async with asyncio.timeout(_CLOSING):
             while self.place.key.exists():  # noqa: ASYNC110 - a file tells it
                 await asyncio.sleep(_SHORTEST)
+
+    async def _abandon(self) -> None:
+        self.status = DaskStatus.closed
+        if self._is_new and not self.place.closed.exists():
+            await self._end_from_outside()
 
     async def _end_from_outside(self) -> None:
         note_closed(self.place, "It was closed.")

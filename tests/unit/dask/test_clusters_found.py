@@ -49,6 +49,7 @@ def test_a_scheduler_that_waits_says_what_for(tmp_path: Path) -> None:
     told = look(place, reading(place, "PENDING", reason="Others are ahead.", action="Wait."))
     assert (told.state, told.sentence) == ("starting", "Its scheduler waits. Others are ahead.")
     assert told.action == "Wait."
+    assert look(place, reading(place, "PENDING", hopeless=True)).state == "stuck"
     assert look(place, reading(place, "RUNNING")).sentence == "Its scheduler starts."
     write_json(place.status, {"at": _NOW, "state": "running", "sentence": "1 worker ready."})
     assert look(place, reading(place, "RUNNING")).sentence == "1 worker ready."
