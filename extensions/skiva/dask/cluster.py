@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from dask_jobqueue import SLURMCluster
-from distributed.core import Status
+from distributed.core import Status as DaskStatus
 from distributed.deploy.cluster import Cluster
 from distributed.utils import NoOpAwaitable
 
 from skiva.dask.adaptive import SteadyAdaptive
 from skiva.dask.address import own_address
 from skiva.dask.control import answers
-from skiva.dask.display import bundle
+from skiva.dask.display import ShownCluster
 from skiva.dask.ending import forget_keys, note_closed
 from skiva.dask.keeper import Keeper
 from skiva.dask.limits import check, most_workers
@@ -22,7 +22,8 @@ from skiva.dask.place import ClusterDir
 from skiva.dask.reaping import Reaper
 from skiva.dask.scheduler import SliceScheduler
 from skiva.dask.security import load, make_keys
-from skiva.dask.status import Bounds
+from skiva.dask.status import Bounds, Status
+from skiva.dask.waiting import until_ready
 from skiva.dask.worker_jobs import Arrays, WorkerJob
 from skiva.runs.files import write_json
 from skiva.runs.slurm import wait_for
@@ -32,12 +33,12 @@ from skiva_slurm.errors import Refused, SlurmUnanswered
 __all__ = ["SliceCluster"]
 
 
-class SliceCluster(SLURMCluster):
+class SliceCluster(ShownCluster, SLURMCluster):
     """A Dask cluster whose workers are jobs on slices; use `skiva.cluster` to make one.
 
     All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with` and `async with`.
     Workers are replaced before their time is over, and jobs that end unasked are
-    asked for again, until it is plain that they cannot work: then `wait_for_workers` raises `ClusterStuck`.
+    asked for again, until it is plain that they cannot work: then `wait_for_workers` raises `NeverStarted`.
     """
 
     job_cls = WorkerJob
@@ -88,7 +89,7 @@ class SliceCluster(SLURMCluster):
     # -- from its start to its end ---------------------------------------------------------
 
     async def _start(self) -> None:
-        if self.status == Status.running:
+        if self.status == DaskStatus.running:
             return
         await super()._start()
         place, http = self.place, self.scheduler.http_server
@@ -109,7 +110,7 @@ class SliceCluster(SLURMCluster):
         await self.keeper.start()
 
     async def _close(self) -> None:
-        if self.status in {Status.closing, Status.closed}:
+        if self.status in {DaskStatus.closing, DaskStatus.closed}:
             await super()._close()
             return
         self._ending = True
@@ -275,11 +276,16 @@ class SliceCluster(SLURMCluster):
         if self._adaptive is not None:
             self._adaptive.stop(reason="scaled")
 
+    async def _wait_for_workers(self, n_workers: int = 0, timeout: Any = None) -> None:
+        await until_ready(super()._wait_for_workers(n_workers, timeout), self.keeper.status)
+
     # -- shown -----------------------------------------------------------------------------
 
     def close_soon(self) -> None:
         """Close from within the scheduler's own event loop."""
         self._closing = asyncio.ensure_future(self._close())
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return bundle(self.keeper.status())
+    @property
+    def info(self) -> Status:
+        """How it is now."""
+        return self.keeper.status()

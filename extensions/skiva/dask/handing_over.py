@@ -24,7 +24,7 @@ async def hand_over(scheduler: Any, workers: set[str], ends: float | None) -> No
     names = sorted(workers)
     with suppress(Exception):  # what cannot be retired is ended; Dask computes again what was lost
         await scheduler.retire_workers(names=names, close_workers=False, remove=False)
-        while time.time() < until and any(_is_at_work(one, begun) for one in _there(scheduler, workers)):
+        while time.time() < until and any(_is_at_work(one, begun) for one in _there(scheduler, workers)):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK)
         await scheduler.retire_workers(names=names, close_workers=True, remove=True)
 

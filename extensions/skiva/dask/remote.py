@@ -19,6 +19,7 @@ from skiva.dask.look import look
 from skiva.dask.place import ClusterDir
 from skiva.dask.security import load
 from skiva.dask.status import Status, read_status
+from skiva.dask.waiting import NeverStarted, until_ready
 from skiva.runs.queue import Queue
 from skiva.runs.slurm import wait_for
 from skiva.runs.wish import BadWish
@@ -28,7 +29,7 @@ from skiva_slurm.offer import Offer
 if TYPE_CHECKING:
     from distributed import Security
 
-__all__ = ["NeverStarted", "RemoteCluster"]
+__all__ = ["RemoteCluster"]
 
 _SHORTEST, _LONGEST = 0.1, 1.0
 """Seconds between two looks while its scheduler is awaited."""
@@ -41,10 +42,6 @@ _CLOSING = 40.0
 _CANCELLING = 30.0
 _FOLLOWED = 1.0
 """Seconds between two looks at a cluster that is followed."""
-
-
-class NeverStarted(RuntimeError):
-    """The cluster ended before it could be used, or cannot be used; says why."""
 
 
 class RemoteCluster(ShownCluster, Cluster):
@@ -278,18 +275,8 @@ class RemoteCluster(ShownCluster, Cluster):
         return ""
 
     async def _wait_for_workers(self, n_workers: int = 0, timeout: Any = None) -> None:
-        waiting = asyncio.ensure_future(super()._wait_for_workers(n_workers, timeout))
-        began = time.time()
-        try:
-            while not (await asyncio.wait({waiting}, timeout=_LONGEST))[0]:
-                status = await asyncio.to_thread(read_status, self.place)
-                if not status.living or (status.state == "stuck" and status.at > began):
-                    raise NeverStarted(_joined(status.sentence, status.action))
-            await waiting
-        finally:
-            waiting.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await waiting
+        waiting = super()._wait_for_workers(n_workers, timeout)
+        await until_ready(waiting, lambda: read_status(self.place))
 
 
 def _say(*lines: str) -> None:
