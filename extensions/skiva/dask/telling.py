@@ -20,7 +20,7 @@ _PAGES = (
     ("Progress", "individual-progress"),
     ("Workers' memory", "individual-workers-memory"),
     ("Workers' CPU", "individual-workers-cpu-timeseries"),
-    ("Cluster map", "individual-cluster-map"),
+    ("Workers", "individual-workers"),
     ("Graph", "individual-graph"),
     ("Profile", "individual-profile"),
     ("All of Dask's pages", "status"),
