@@ -106,7 +106,7 @@ class SliceCluster(ShownCluster, SLURMCluster):
         if spec.minimum is not None and spec.maximum is not None:
             self.adapt(minimum=spec.minimum, maximum=spec.maximum)
         else:
-            self._wish(math.ceil(spec.workers / spec.processes))
+            self._have(math.ceil(spec.workers / spec.processes))
         await self.keeper.start()
 
     async def _close(self) -> None:
@@ -170,13 +170,11 @@ class SliceCluster(ShownCluster, SLURMCluster):
         else:
             self.keeper.try_again()
             self._wish(self._jobs_for(n, jobs, memory, cores))
-            self.keeper.wake()
         return NoOpAwaitable() if self.asynchronous else None
 
     def wish_for(self, workers: int) -> None:
         """The same, asked for by what adapts. Raises BadWish."""
         self._wish(math.ceil(workers / self.slices.processes))
-        self.keeper.wake()
 
     def _jobs_for(self, n: int | None, jobs: int, memory: str | None, cores: int | None) -> int:
         from dask.utils import parse_bytes
@@ -193,10 +191,15 @@ class SliceCluster(ShownCluster, SLURMCluster):
         more = jobs - self.wanted
         if more > 0:
             check(self.slices, more, self.slices.dask, self.keeper.reading())
+        # Asked for from any thread, it is done on the event loop, where alone the jobs are counted.
+        self.loop.add_callback(self._have, jobs)
+
+    def _have(self, jobs: int) -> None:
         surplus = len(self.staying) - jobs
         self.wanted = jobs
         if surplus > 0:
             self._leave(self.keeper.least_useful(surplus))
+        self.keeper.wake()
 
     @property
     def staying(self) -> list[str]:

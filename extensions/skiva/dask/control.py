@@ -20,11 +20,13 @@ def answers(cluster: "SliceCluster") -> dict[tuple[str, str], Answer]:
         _only(body)
         return cluster.keeper.status().model_dump(mode="json")
 
-    def scale(body: Mapping[str, Any]) -> dict[str, Any]:
+    async def scale(body: Mapping[str, Any]) -> dict[str, Any]:
         _only(body, "workers")
         workers = _number(body, "workers")
         cluster.stop_adapting()
         cluster.scale(workers)
+        # Its wish is known when the event loop has come round.
+        await asyncio.sleep(0)
         return status({})
 
     def adapt(body: Mapping[str, Any]) -> dict[str, Any]:

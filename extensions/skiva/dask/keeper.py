@@ -26,8 +26,8 @@ __all__ = ["Keeper"]
 
 _LOOK_EVERY = 0.5
 """Seconds between two looks where nothing wakes the keeper."""
-_TELL_EVERY = 5.0
-"""Seconds after which the status is written down though nothing has changed."""
+_TELL_EVERY = 2.0
+"""Seconds after which the status is written down though only numbers of tasks and bytes have changed."""
 _COUNT_EVERY = 10.0
 """Seconds between two looks at what else this person has, and so may have here."""
 _MOST_EVENTS = 20
@@ -243,10 +243,15 @@ class Keeper:
             spec, self._counted = self._cluster.slices, now
             self._most = await asyncio.to_thread(most_workers, spec, spec.dask, self.reading())
         status = self.status()
-        same = self._told is not None and status.model_copy(update={"at": self._told.at}) == self._told
-        if not same or now - self._written >= _TELL_EVERY:
+        if self._told is None or self._is_news(status, self._told, now - self._written):
             self._told, self._written = status, now
             await asyncio.to_thread(self._write, status)
+
+    @staticmethod
+    def _is_news(status: Status, told: Status, age: float) -> bool:
+        """Whether it is worth writing down: numbers that change all the time are so every now and then."""
+        changing = {"at": told.at, "memory": told.memory, "tasks": told.tasks}
+        return age >= _TELL_EVERY or status.model_copy(update=changing) != told
 
     def _write(self, status: Status) -> None:
         with suppress(OSError):
