@@ -4,6 +4,7 @@ import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { Token } from '@lumino/coreutils';
 
+import { clusters } from './clusters/plugins';
 import { addCommands, hubPage } from './commands';
 import { OpenDocuments } from './documents';
 import { EndNotice } from './ended';
@@ -82,4 +83,4 @@ const kernels: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [session, commands, status, warnings, kernels, ...runs];
+export default [session, commands, status, warnings, kernels, ...runs, ...clusters];

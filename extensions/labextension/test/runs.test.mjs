@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { isId } from '../src/common/ids.ts';
 import { hoursWords, whenShort, whenWords } from '../src/common/words.ts';
 import * as rows from '../src/runs/rows.ts';
 import * as words from '../src/runs/words.ts';
@@ -93,10 +94,10 @@ test('a filter takes life, outcome and every word', () => {
   assert.deepEqual(ids('live', 'valueerror'), []);
 });
 
-test('only a run’s id counts as one', () => {
-  assert.ok(rows.isRunId('261122-k3f9ta2x'));
+test('only an id counts as one', () => {
+  assert.ok(isId('261122-k3f9ta2x'));
   for (const other of ['261122-K3F9TA2X', '261122-k3f9ta2x/..', '261122-k3f9ta2x\n', '', null, 5, 'x")#']) {
-    assert.ok(!rows.isRunId(other), String(other));
+    assert.ok(!isId(other), String(other));
   }
 });
 

@@ -30,6 +30,26 @@ export function activate(panel: INotebookPanel, node: Node | undefined): void {
   }
 }
 
+/** The code of its cells. */
+export function codeOf(panel: INotebookPanel): string[] {
+  const code = cellsOf(contentOf(panel)).filter(cell => cell.cell_type === 'code');
+  return code.map(({ source }) => (Array.isArray(source) ? source.join('') : source));
+}
+
+/** What is used of a notebook's shared model. */
+interface ISharedCells {
+  insertCell(index: number, cell: { cell_type: 'code'; source: string }): unknown;
+}
+
+/** Put code into a new cell below the active one, make that the active one, and run nothing. */
+export function insertBelow(panel: INotebookPanel, source: string): void {
+  const { content, context } = panel;
+  const at = Math.min(content.activeCellIndex + 1, content.widgets.length);
+  (context.model.sharedModel as unknown as ISharedCells).insertCell(at, { cell_type: 'code', source });
+  content.activeCellIndex = at;
+  void content.scrollToItem(at, 'smart').catch(() => undefined);
+}
+
 /** The notebooks that are open. */
 export class Notebooks implements DocumentRegistry.WidgetExtension {
   constructor(dress: (panel: INotebookPanel) => IDisposable) {
@@ -55,6 +75,11 @@ export class Notebooks implements DocumentRegistry.WidgetExtension {
   /** The open notebook of that path. */
   at(path: string): INotebookPanel | null {
     return [...this._panels].find(panel => panel.context.path === path) ?? null;
+  }
+
+  /** One of those that can be seen now. */
+  shown(): INotebookPanel | null {
+    return [...this._panels].find(panel => panel.isVisible) ?? null;
   }
 
   /** The notebook in which this node is. */

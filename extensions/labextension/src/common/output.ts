@@ -17,6 +17,14 @@ export function keptText(value: unknown, otherwise: string): string {
   return typeof value === 'string' && value ? value : otherwise;
 }
 
+/** Arrows, Enter and letters are of the control that has the focus: in a notebook they move from cell to cell. */
+function keepKeys(event: KeyboardEvent): void {
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
+  if (plain && event.key !== 'Escape' && event.key !== 'Tab') {
+    event.stopPropagation();
+  }
+}
+
 /** Something in a cell's output that is as live as in its panel, after any restart. */
 export abstract class OutputCard<W extends IWatch> extends ReactWidget implements IRenderMime.IRenderer {
   constructor(type: string) {
@@ -27,6 +35,7 @@ export abstract class OutputCard<W extends IWatch> extends ReactWidget implement
         this.watch.visible = entries.some(entry => entry.isIntersecting);
       }
     });
+    this.node.addEventListener('keydown', keepKeys);
     this.addClass('skiva-CardHost');
   }
 

@@ -2,6 +2,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { ServerConnection } from '@jupyterlab/services';
 
+import type { ILogPart } from '../common/follow';
 import { Rest } from '../common/rest';
 import type { IOfferedSlice } from '../common/slices';
 import type { Value } from './literals';
@@ -15,13 +16,6 @@ export interface IDetail extends IRow {
   readonly error: { readonly type: string; readonly message: string; readonly traceback?: unknown } | null;
   readonly outputs: readonly string[];
   readonly spec: Readonly<Record<string, unknown>>;
-}
-
-/** A part of a log; `next` is where to go on. */
-export interface ILogPart {
-  readonly text: string;
-  readonly next: number;
-  readonly size: number;
 }
 
 /** What the site offers to runs. */

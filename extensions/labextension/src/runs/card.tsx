@@ -1,6 +1,7 @@
 import React from 'react';
 
 import { useSignal } from '../common/clock';
+import { isId } from '../common/ids';
 import type { Notebooks } from '../common/notebooks';
 import { keptText, OutputCard, type IKept } from '../common/output';
 import { whenWords } from '../common/words';
@@ -9,7 +10,7 @@ import { RunDetail } from './detail';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
 import type { RunsModel } from './model';
-import { isRunId, type IRow } from './rows';
+import type { IRow } from './rows';
 import { RunWatch } from './watch';
 import { kindWords, runCode } from './words';
 
@@ -105,7 +106,7 @@ export class RunCard extends OutputCard<RunWatch> {
   }
 
   protected watchOne(id: unknown): RunWatch | null {
-    return isRunId(id) ? new RunWatch(id, this._model) : null;
+    return isId(id) ? new RunWatch(id, this._model) : null;
   }
 
   protected override render(): React.ReactElement {

@@ -171,7 +171,7 @@ function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
   const error = props.watch.detail?.error;
   const lines = Array.isArray(error?.traceback) ? error.traceback.join('\n') : error?.traceback;
   // What its log shows already is not shown twice.
-  if (!error || typeof lines !== 'string' || !lines || props.watch.log.includes(error.message)) {
+  if (!error || typeof lines !== 'string' || !lines || props.watch.log.text.includes(error.message)) {
     return null;
   }
   return (
@@ -203,9 +203,9 @@ function Printed(props: { watch: RunWatch; row: IRow; card: boolean }): React.Re
       {task !== null && <h4>{label}</h4>}
       <Log
         key={task}
-        text={watch.log}
-        before={watch.before}
-        size={watch.size}
+        text={watch.log.text}
+        before={watch.log.before}
+        size={watch.log.size}
         lines={card ? 12 : 300}
         live={isLive(row)}
         label={label}

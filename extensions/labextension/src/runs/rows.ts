@@ -68,13 +68,7 @@ export interface ITask {
 /** Which runs are shown. */
 export type Choice = 'all' | 'live' | 'ended' | 'failed';
 
-const RUN_ID = /^\d{6}-[0-9a-z]{8}$/;
 const FINE = new Set(['completed', 'cancelled']);
-
-/** Whether this is a run's id: nothing else becomes part of an address or of code. */
-export function isRunId(text: unknown): text is string {
-  return typeof text === 'string' && RUN_ID.test(text);
-}
 
 /** Whether it waits or runs. */
 export function isLive(row: IRow): boolean {

@@ -4,6 +4,7 @@ import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { Contents } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 
+import { isId } from '../common/ids';
 import { cellsOf, contentOf, type INotebookPanel, type Notebooks } from '../common/notebooks';
 import type { ServerError } from '../common/rest';
 import { fitted } from '../words';
@@ -13,7 +14,6 @@ import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
 import type { RunsModel } from './model';
 import { parametersOf } from './parameters';
-import { isRunId } from './rows';
 
 /** Sends notebooks off: whole, or from a cell on with the kernel's variables. */
 export class Submitter {
@@ -71,7 +71,7 @@ export class Submitter {
       }
       const { data } = await runCodeIn(kernel, `import skiva\nskiva.submit_rest(${given.join(', ')})`);
       const id = (data[RUN_TYPE] as { id?: unknown } | undefined)?.id;
-      if (!isRunId(id)) {
+      if (!isId(id)) {
         throw new CodeRaised('The kernel did not say which run it is', 'look for it in Runs.');
       }
       await this._model.refresh();

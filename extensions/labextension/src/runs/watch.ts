@@ -2,6 +2,7 @@ import { VDomModel } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 
+import { LogText } from '../common/follow';
 import { sentenceOf, ServerError } from '../common/rest';
 import type { IDetail } from './api';
 import type { RunsModel } from './model';
@@ -9,9 +10,6 @@ import { isLive, type IRow, type ITask } from './rows';
 
 const BUSY = 1000;
 const LONGEST = 30000;
-
-/** How much of a log is kept in the page: the rest is in its file. */
-const MOST = 2 * 1024 * 1024;
 
 const MANY = 200;
 
@@ -45,20 +43,8 @@ export class RunWatch extends VDomModel {
     return this._detail;
   }
 
-  /** The log, or its end. */
-  get log(): string {
-    return this._log;
-  }
-
-  /** Bytes of the log before the part that is here. */
-  get before(): number {
-    return this._begin;
-  }
-
-  /** Bytes of the whole log. */
-  get size(): number {
-    return this._size;
-  }
+  /** The log that is looked at: its own, or that of a task. */
+  readonly log = new LogText();
 
   /** A map's tasks. */
   get tasks(): readonly ITask[] {
@@ -96,15 +82,15 @@ export class RunWatch extends VDomModel {
   /** Show the log of this task. */
   async showTask(task: number): Promise<void> {
     this._task = task;
-    this._forgetLog();
+    this.log.forget();
     this.stateChanged.emit();
     await this.refresh();
   }
 
   /** Read the log from its beginning, as much as a page can bear. */
   async readAll(): Promise<void> {
-    this._forgetLog();
-    await this._follow(0);
+    this.log.forget();
+    await this._follow();
     this.stateChanged.emit();
   }
 
@@ -129,8 +115,8 @@ export class RunWatch extends VDomModel {
       if (this._detail === null || (over && isLive(this._detail))) {
         await this._read();
       }
-      if (this._next !== null && !this._missing) {
-        await this._follow(this._next);
+      if (this.log.next !== null && !this._missing) {
+        await this._follow();
       }
       await this._readTasks();
       this._trouble = '';
@@ -157,12 +143,10 @@ export class RunWatch extends VDomModel {
     this._missing = false;
     this._detail = detail;
     this._row = detail;
-    if (this._next === null && this._task === null) {
-      this._log = detail.tail;
-      this._size = this._next = detail.log_size;
-      this._begin = Math.max(0, detail.log_size - new TextEncoder().encode(detail.tail).length);
-    } else if (this._next === null) {
-      await this._follow(0);
+    if (this.log.next === null && this._task === null) {
+      this.log.begin(detail.tail, detail.log_size);
+    } else if (this.log.next === null) {
+      await this._follow();
     }
     if (this._model.get(this.id) === null && isLive(detail)) {
       this._model.take(detail);
@@ -178,27 +162,8 @@ export class RunWatch extends VDomModel {
     }
   }
 
-  /** Read on from there, until there is no more or it is too much. */
-  private async _follow(from: number): Promise<void> {
-    let offset = from;
-    for (let more = true; more;) {
-      const part = await this._model.api.log(this.id, offset, this._task);
-      this._log += part.text;
-      this._size = part.size;
-      more = part.next > offset && part.next < part.size && this._log.length < MOST;
-      offset = part.next;
-    }
-    this._next = offset;
-    if (this._log.length > MOST) {
-      this._begin += this._log.length - MOST;
-      this._log = this._log.slice(-MOST);
-    }
-  }
-
-  private _forgetLog(): void {
-    this._log = '';
-    this._begin = 0;
-    this._next = 0;
+  private async _follow(): Promise<void> {
+    await this.log.follow(offset => this._model.api.log(this.id, offset, this._task));
   }
 
   private _onList(): void {
@@ -234,10 +199,6 @@ export class RunWatch extends VDomModel {
   private _looking: IDisposable | null = null;
   private _row: IRow | null;
   private _detail: IDetail | null = null;
-  private _log = '';
-  private _begin = 0;
-  private _next: number | null = null;
-  private _size = 0;
   private _tasks: readonly ITask[] = [];
   private _tasksOf: IRow | null = null;
   private _task: number | null = null;

@@ -1,0 +1,41 @@
+import React from 'react';
+
+import { ListPanel } from '../common/panel';
+import type { ClusterActions } from './actions';
+import { AllClusters } from './all';
+import { clustersIcon } from './icon';
+import type { ClustersModel } from './model';
+import { OneCluster } from './one';
+import { ClusterWatch } from './watch';
+
+/** The side panel *Clusters*: the list, or one cluster of it. */
+export class ClustersPanel extends ListPanel<ClustersModel, ClusterWatch> {
+  constructor(model: ClustersModel, actions: ClusterActions) {
+    super(model, 'skiva-clusters', 'Clusters', clustersIcon);
+    this._actions = actions;
+  }
+
+  protected watchOne(id: string): ClusterWatch {
+    return new ClusterWatch(id, this.model);
+  }
+
+  protected one(watch: ClusterWatch): React.ReactElement {
+    const { model, _actions: actions, back } = this;
+    return <OneCluster key={watch.id} model={model} watch={watch} actions={actions} back={back} />;
+  }
+
+  protected list(): React.ReactElement {
+    return (
+      <AllClusters
+        model={this.model}
+        actions={this._actions}
+        active={this.active}
+        focused={this.returned}
+        setActive={this.setActive}
+        open={this.open}
+      />
+    );
+  }
+
+  private _actions: ClusterActions;
+}
