@@ -20,6 +20,8 @@ _ENDING = {
     signal.SIGTERM: "The job of its scheduler was told to end.",
     signal.SIGINT: "The job of its scheduler was told to end.",
 }
+_NOTICE = 1.0
+"""Seconds in which those who are attached learn of the end before it comes."""
 _LOADED = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 _AGAIN = "SKIVA_CLUSTER"
 
@@ -81,6 +83,8 @@ async def _cluster(place: ClusterDir, told: asyncio.Event) -> None:
     async with made as cluster:
         ends = [asyncio.ensure_future(one) for one in (cluster.scheduler.finished(), told.wait())]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if told.is_set():
+            await asyncio.sleep(_NOTICE)
         for one in ends:
             one.cancel()
 

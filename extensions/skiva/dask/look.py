@@ -27,17 +27,20 @@ def look(place: ClusterDir, reading: Reading | None, now: float | None = None) -
     """
     moment = time.time() if now is None else now
     status = read_status(place, moment)
+    if status.state == "lost" and status.detached and _is_over(place, reading, status.at):
+        return _end(place, "The job of its scheduler has ended.", moment)
     if status.at or not status.living:
         return status
     if not status.detached:
         late = moment - status.created > _LONGEST_START
         return _end(place, "It never started: its kernel ended before.", moment) if late else status
+    asked = time_told((place.read(place.submitted(0)) or {}).get("at"))
+    # Without a note of the submission it may still be under way.
+    if _is_over(place, reading, asked or status.created + _LONGEST_START):
+        return _end(place, f"Its scheduler ended before it had started.{_last_line(place)}", moment)
     job = _scheduler_job(place, reading)
     if job is None:
-        gone = _is_missing(place, reading, status.created)
-        return _end(place, f"Its scheduler never started.{_last_line(place)}", moment) if gone else status
-    if job.life is Life.ENDED:
-        return _end(place, f"Its scheduler ended before it had started.{_last_line(place)}", moment)
+        return status
     waits = job.life is Life.QUEUED
     words = f"Its scheduler waits. {job.reason}".strip() if waits else "Its scheduler starts."
     told = {"sentence": words, "action": job.action if waits else ""}
@@ -49,12 +52,12 @@ def _scheduler_job(place: ClusterDir, reading: Reading | None) -> QueueJob | Non
     return next((job for job in jobs if job.batch == 0), None)
 
 
-def _is_missing(place: ClusterDir, reading: Reading | None, created: float) -> bool:
-    if reading is None or reading.trouble:
-        return False
-    asked = time_told((place.read(place.submitted(0)) or {}).get("at"))
-    # Without a note of the submission it may still be under way.
-    return reading.taken > (asked + _SETTLED if asked else created + _LONGEST_START)
+def _is_over(place: ClusterDir, reading: Reading | None, known: float) -> bool:
+    """Whether its scheduler's job has ended, or the queue has forgotten it; it was `known` at that time."""
+    job = _scheduler_job(place, reading)
+    if job is not None:
+        return job.life is Life.ENDED
+    return reading is not None and not reading.trouble and reading.taken > known + _SETTLED
 
 
 def _end(place: ClusterDir, why: str, now: float) -> Status:

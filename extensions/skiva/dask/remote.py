@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from distributed.core import Status as DaskStatus
@@ -40,8 +41,8 @@ _SILENCE = 60.0
 _CLOSING = 40.0
 """Seconds within which a scheduler that was asked to end has ended; Slurm's patience is shorter."""
 _CANCELLING = 30.0
-_FOLLOWED = 1.0
-"""Seconds between two looks at a cluster that is followed."""
+_FOLLOWED, _REFRESHED = 0.5, 4
+"""Seconds between two looks at a cluster that is followed; every so manyth asks its scheduler."""
 
 
 class RemoteCluster(ShownCluster, Cluster):
@@ -125,12 +126,16 @@ class RemoteCluster(ShownCluster, Cluster):
     async def _follow(self) -> None:
         """Know the workers, and say in the notebook what goes wrong, until the cluster ends."""
         status = before = await asyncio.to_thread(read_status, self.place)
-        while status.state != "closed":
+        for look_number in count(1):
             await asyncio.sleep(_FOLLOWED)
             status = await asyncio.to_thread(read_status, self.place)
             self._tell(before, status)
             before = status
-            if status.living:
+            if status.state == "closed":
+                # Its clients end with it, and do not try for long to reach it again.
+                self.status = DaskStatus.closing
+                return
+            if status.living and look_number % _REFRESHED == 0:
                 with suppress(OSError):
                     await self._refresh()
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from skiva.dask.address import address_towards
 from skiva.dask.ask import NoAnswer, tls_context
-from skiva.dask.ending import cancel_all
+from skiva.dask.ending import cancel_all, forget_keys, note_closed
 from skiva.dask.place import ClusterDir
 from skiva.dask.spec import ClusterSpec
 from skiva.dask.worker_command import BadDevices, command, variables
@@ -114,6 +114,8 @@ def _leave(place: ClusterDir, spec: ClusterSpec, batch: int, task: int) -> int:
     own = (place.read(place.submitted(0)) or {}).get("job_id") if closed else 0
     with suppress(SkivaSlurmError):
         asyncio.run(cancel_all(place, spec, sparing=int(own or 0), patience=_CLEARING))
+    if note_closed(place, "Its scheduler is gone: it was killed, or its node was lost."):
+        forget_keys(place)
     return 0
 
 

@@ -77,6 +77,15 @@ def test_silence_ends_no_cluster(tmp_path: Path) -> None:
     assert look(place, Reading(_NOW + 600, ())).state == "closed"
 
 
+def test_a_lost_scheduler_whose_job_is_gone_has_ended(tmp_path: Path) -> None:
+    """Silence alone is loss, which may pass; silence of a job that Slurm has no more is the end."""
+    place = detached(tmp_path)
+    write_json(place.status, {"at": _NOW - 50, "state": "running"})
+    assert look(place, None).state == "lost"
+    assert look(place, reading(place, "RUNNING")).state == "lost"
+    assert look(place, reading(place, None)).sentence == "The job of its scheduler has ended."
+
+
 def test_a_kernel_that_died_while_it_started_one_leaves_none_living(tmp_path: Path) -> None:
     """An attached cluster that never told anything is over after some minutes."""
     place = lay_cluster(tmp_path, created=_NOW - 60)
