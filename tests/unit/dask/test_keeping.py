@@ -1,0 +1,255 @@
+"""What a keeper decides, in simulated hours of joins, ends, deaths and queues that are full."""
+
+import math
+from dataclasses import dataclass, field
+from typing import get_args
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skiva.dask.keeping import JobView, Phase, Plan, Trouble, after_end, decide, expires_at, lead_of
+
+_STEP = 1.0
+_CALM = Trouble()
+_NEVER = 1e12
+
+phases = st.sampled_from(get_args(Phase))
+moments = st.floats(0, 1000)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> list[JobView]:
+    """Any jobs at all, also such as cannot be."""
+    return [
+        JobView(
+            name=f"261122-abcdefgh-{draw(st.integers(1, 40))}-{number}",
+            phase=draw(phases),
+            since=draw(moments),
+            ready_at=draw(st.none() | moments),
+            ends=draw(st.none() | moments),
+        )
+        for number in range(draw(st.integers(0, 12)))
+    ]
+
+
+troubles = st.builds(Trouble, st.integers(0, 5), moments, st.sampled_from(["", "Slurm said no."]))
+
+
+@dataclass
+class _Job:
+    name: str
+    asked: float
+    phase: str = "waiting"
+    since: float = 0.0
+    began: float | None = None
+    ready_at: float | None = None
+    ends: float | None = None
+    gone: float = math.inf
+    """When it has handed over what it held."""
+
+    def view(self) -> JobView:
+        return JobView(self.name, self.phase, self.since, self.ready_at, self.ends)  # type: ignore[arg-type]
+
+
+@dataclass
+class _World:
+    """A queue with room for some jobs at once, of which each begins, joins and ends after fixed times."""
+
+    room: int
+    wanted: int
+    lifetime: float
+    limit: float
+    """Seconds that Slurm gives a job."""
+    begins: float
+    joins: float
+    leaves: float
+    now: float = 0.0
+    jobs: dict[str, _Job] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)
+    batches: int = 0
+    asked: int = 0
+    killed: list[str] = field(default_factory=list)
+    """Those that Slurm's own limit ended while they were of use."""
+
+    def _running(self) -> int:
+        return sum(job.began is not None for job in self.jobs.values())
+
+    def _move(self) -> None:
+        for job in list(self.jobs.values()):
+            if job.gone <= self.now:
+                del self.jobs[job.name]
+            elif job.ends is not None and job.ends <= self.now:
+                self.killed.append(job.name)
+                job.phase, job.since, job.began = "over", self.now, None
+        for job in self.jobs.values():
+            fits = job.began is not None or self._running() < self.room
+            if job.phase == "waiting" and fits and self.now - job.asked >= self.begins:
+                job.began, job.ends = self.now, self.now + self.limit
+                job.phase, job.since = "starting", self.now
+            elif job.phase == "starting" and self.now - (job.began or 0.0) >= self.joins:
+                job.phase, job.since, job.ready_at = "ready", self.now, self.now
+                self.waits = [*self.waits[-7:], self.now - job.asked]
+
+    def plan(self) -> Plan:
+        return decide(
+            [job.view() for job in self.jobs.values()],
+            wanted=self.wanted,
+            now=self.now,
+            lifetime=self.lifetime,
+            trouble=_CALM,
+            waits=self.waits,
+        )
+
+    def carry_out(self, plan: Plan) -> None:
+        for name in plan.drop:
+            del self.jobs[name]
+        for name in plan.retire:
+            job = self.jobs[name]
+            job.phase, job.since, job.gone = "leaving", self.now, self.now + self.leaves
+        if plan.add:
+            self.batches += 1
+            self.asked += plan.add
+            for task in range(plan.add):
+                name = f"261122-abcdefgh-{self.batches}-{task}"
+                self.jobs[name] = _Job(name, self.now, since=self.now)
+
+    def step(self) -> int:
+        """Let one second pass; how many jobs are of use after it."""
+        self.now += _STEP
+        self._move()
+        self.carry_out(self.plan())
+        return sum(job.phase == "ready" for job in self.jobs.values())
+
+
+@given(
+    wanted=st.integers(1, 8),
+    lifetime=st.floats(24, 2000),
+    spare=st.floats(30, 600),
+    quick=st.floats(0, 1),
+    leaves=st.floats(0, 5),
+)
+@settings(max_examples=60)
+def test_there_are_never_fewer_than_wanted_while_successors_can_start(
+    wanted: int, lifetime: float, spare: float, quick: float, leaves: float
+) -> None:
+    """Over many lifetimes, if joining takes up to a third of one; Slurm's limit ends none in use."""
+    takes = quick * (lifetime / 3 - 3 * _STEP)
+    world = _World(3 * wanted, wanted, lifetime, lifetime + spare, takes / 2, takes / 2, leaves)
+    while world.step() < wanted:
+        assert world.now < lifetime
+    least = wanted
+    while world.now < 8 * lifetime and world.now < 4000:
+        least = min(least, world.step())
+    assert least >= wanted
+    assert not world.killed
+    turns = world.now / (lifetime * 0.8 - lead_of(lifetime, [takes])) + 2
+    assert world.asked <= wanted * turns, "each is replaced once a lifetime, and no more is asked for"
+
+
+@given(wanted=st.integers(1, 6), room=st.integers(1, 6), joins=st.floats(0, 10), leaves=st.floats(0, 5))
+@settings(max_examples=60)
+def test_without_room_for_successors_one_makes_room_at_a_time(
+    wanted: int, room: int, joins: float, leaves: float
+) -> None:
+    """The queue holds no more than there are: all but one or those that Slurm ends stay."""
+    room = min(room, wanted)
+    world = _World(room, wanted, 60.0, 90.0, 0.0, joins, leaves)
+    while world.step() < room:
+        assert world.now < 100
+    ready = [world.step() for _ in range(600)]
+    assert max(ready) <= room
+    assert world.asked <= wanted + room * (1 + 600 / 20), "no more is asked for than leave"
+    assert sum(count >= room - 1 for count in ready) > 300
+    # Everyone of the first has gone, in order: what it held went to others before.
+    assert not [name for name in world.killed if name.startswith("261122-abcdefgh-1-")]
+
+
+@given(views(), st.integers(0, 12), moments, st.floats(1, 1000), troubles, st.lists(moments, max_size=8))
+def test_it_is_total_and_names_only_what_there_is(
+    jobs: list[JobView], wanted: int, now: float, lifetime: float, trouble: Trouble, waits: list[float]
+) -> None:
+    """Whatever is known: a plan, of jobs that there are, each for one thing alone."""
+    plan = decide(jobs, wanted=wanted, now=now, lifetime=lifetime, trouble=trouble, waits=waits)
+    names = [job.name for job in jobs]
+    assert 0 <= plan.add <= wanted
+    assert set(plan.retire) | set(plan.drop) <= set(names)
+    assert not set(plan.retire) & set(plan.drop)
+    assert len(set(plan.retire)) == len(plan.retire)
+    leaving = {job.name for job in jobs if job.phase == "leaving"}
+    assert not leaving & set(plan.retire), "who leaves is not told to leave again"
+
+
+@given(views(), st.integers(0, 12), moments, st.floats(1, 1000), st.lists(moments, max_size=8))
+def test_a_plan_that_was_carried_out_is_not_made_again(
+    jobs: list[JobView], wanted: int, now: float, lifetime: float, waits: list[float]
+) -> None:
+    """In the same moment nothing is added, retired or dropped a second time: no job is asked for twice."""
+
+    def plan_of(known: list[JobView]) -> Plan:
+        return decide(known, wanted=wanted, now=now, lifetime=lifetime, trouble=_CALM, waits=waits)
+
+    first = plan_of(jobs)
+    after = [
+        JobView(job.name, "leaving", now, job.ready_at, job.ends) if job.name in first.retire else job
+        for job in jobs
+        if job.name not in first.drop
+    ]
+    after += [JobView(f"261122-abcdefgh-99-{task}", "waiting", now) for task in range(first.add)]
+    assert plan_of(after).add == 0
+    assert not plan_of(after).drop
+    assert not plan_of(after).retire
+
+
+@given(views(), st.integers(0, 12), moments, st.floats(1, 1000), troubles)
+def test_nothing_is_asked_for_while_it_is_of_no_use(
+    jobs: list[JobView], wanted: int, now: float, lifetime: float, trouble: Trouble
+) -> None:
+    """Slurm said no, workers died one after another, or the pause is not over."""
+    plan = decide(jobs, wanted=wanted, now=now, lifetime=lifetime, trouble=trouble)
+    assert plan.add == 0 or not (trouble.stuck or now < trouble.until)
+
+
+@given(st.integers(1, 30), moments)
+def test_workers_that_never_work_are_asked_for_ever_later_and_then_not_at_all(
+    deaths: int, now: float
+) -> None:
+    """Each death doubles the pause, up to a minute; three in a row are enough. One success ends it."""
+    trouble, pauses = _CALM, []
+    for _ in range(deaths):
+        trouble = after_end(trouble, now, was_ready=False)
+        pauses.append(trouble.until - now)
+    assert all(0.99 <= pause <= 60.01 for pause in pauses)
+    assert pauses == sorted(pauses)
+    assert trouble.stuck == (deaths >= 3)
+    assert not after_end(trouble, now, was_ready=True).stuck
+
+
+@given(st.floats(1, 1e6), st.lists(st.floats(0, 1e6), max_size=8))
+def test_a_successor_is_asked_for_in_the_second_half_of_a_lifetime(
+    lifetime: float, waits: list[float]
+) -> None:
+    """However long jobs waited: a cluster does not hold twice as many for ever."""
+    assert 0 < lead_of(lifetime, waits) <= lifetime / 2
+
+
+@given(views(), st.floats(1, 1000))
+def test_a_job_that_has_not_joined_never_expires_and_none_outlives_slurms_limit(
+    jobs: list[JobView], lifetime: float
+) -> None:
+    """The time of a job that joined is up within its lifetime, and in time before Slurm ends it."""
+    for job in jobs:
+        due = expires_at(job, lifetime)
+        if job.ready_at is None:
+            assert due is None
+            continue
+        assert due is not None
+        assert due <= job.ready_at + lifetime
+        assert due <= (_NEVER if job.ends is None else job.ends - 20)
+
+
+def test_jobs_that_began_together_do_not_all_expire_together() -> None:
+    """Eight of one array go one after the other, in the last fifth of their lifetime."""
+    jobs = [JobView(f"261122-abcdefgh-1-{task}", "ready", 0, ready_at=100.0) for task in range(8)]
+    due = [expires_at(job, 1000.0) or 0 for job in jobs]
+    assert len(set(due)) == 8
+    assert min(due) >= 100 + 800
