@@ -128,7 +128,7 @@ function Bounds(props: IControlProps): React.ReactElement {
     void actions.adapt(cluster, { minimum: next, maximum: Math.max(next, maximum) });
   });
   const high = useDraft(value => {
-    const next = fitting(value, perJob, most);
+    const next = Math.max(fitting(value, perJob, most), 1, perJob);
     void actions.adapt(cluster, { minimum: Math.min(next, minimum), maximum: next });
   });
   const field = (name: string, now: number, [draft, change, letGo]: Draft) => (
