@@ -36,6 +36,8 @@ _SHORTEST, _LONGEST = 0.1, 1.0
 """Seconds between two looks while its scheduler is awaited."""
 _SPARED = 3.0
 """Seconds for which nothing is said of what is waited for."""
+_PROMPT = 2.0
+"""Seconds that a look at the workers may take; Dask itself would try for long."""
 _SILENCE = 60.0
 """Seconds for which a scheduler that listens may leave the first call without an answer."""
 _CLOSING = 40.0
@@ -137,7 +139,8 @@ class RemoteCluster(ShownCluster, Cluster):
                 return
             if status.living and look_number % _REFRESHED == 0:
                 with suppress(OSError):
-                    await self._refresh()
+                    async with asyncio.timeout(_PROMPT):
+                        await self._refresh()
 
     def _tell(self, before: Status, status: Status) -> None:
         for event in status.events:
