@@ -169,6 +169,27 @@ os._exit(0)
     assert "has ended. The job of its scheduler came to the end" in owner.do(asked)
 
 
+@pytest.mark.parametrize("how_it_ends", ["cancelled", "killed"])
+def test_a_scheduler_that_is_ended_takes_everything_along(owner: RunOwner, how_it_ends: str) -> None:
+    """By scancel or by SIGKILL: no worker, key or waiting job is left, and the list says what happened."""
+    code = f"{_NEW.format(name=how_it_ends, workers=2)}c.wait_for_workers(2, 90)\ntold = c.place.id"
+    place = clusters_of(owner) / owner.do(code)
+    if how_it_ends == "cancelled":
+        owner.slurm("scancel", str(json.loads((place / "batches/0.submitted.json").read_text())["job_id"]))
+    else:
+        os.kill(json.loads((place / "scheduler.json").read_text())["pid"], signal.SIGKILL)
+    wait_until(lambda: nothing_is_left(owner), 30, lambda: jobs_of(owner), every=0.25)
+    words = {
+        "cancelled": ("The job of its scheduler was told to end.",),
+        # Whoever is first: the process beside it, or a worker.
+        "killed": (
+            "The program in which its scheduler lived was killed.",
+            "Its scheduler is gone: it was killed, or its node was lost.",
+        ),
+    }
+    assert how(owner, how_it_ends) in words[how_it_ends]
+
+
 def test_a_scheduler_that_waits_says_why_and_an_interrupt_takes_it_back(owner: RunOwner) -> None:
     """The queue's reason is printed; after Ctrl-C nothing of the new cluster is left in the queue."""
     argv = ["/usr/bin/scontrol", "update", "partitionname=cpu", "state=down"]
