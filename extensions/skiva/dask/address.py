@@ -4,13 +4,11 @@ import os
 import socket
 from pathlib import Path
 
-from skiva.runs.environment import for_slurm
 from skiva_slurm.errors import SlurmUnanswered
-from skiva_slurm.runner import run
 
 __all__ = ["address_towards", "own_address"]
 
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 
 def address_towards(host: str) -> str:
@@ -31,6 +29,9 @@ async def own_address(bin_: str, conf: str | None, partition: str) -> str:
     Raises:
         SlurmUnanswered: Slurm did not tell the nodes' addresses.
     """
+    from skiva.runs.environment import for_slurm  # worker jobs use the other one, and start the sooner
+    from skiva_slurm.runner import run
+
     env = for_slurm(os.environ, conf)
     argv = [str(Path(bin_) / "sinfo"), "--noheader", f"--partition={partition}", "--format=%o"]
     told = await run(argv, env=env, timeout=_PATIENCE)
