@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skiva.dask.cluster import SliceCluster
     from skiva.dask.listing import clusters
     from skiva.dask.starting import cluster
+    from skiva.dask.waiting import NeverStarted
     from skiva.runs.checkpoint import Checkpoint, checkpoint
     from skiva.runs.functions import map_items as map  # noqa: A004 - the field's word
     from skiva.runs.functions import submit
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadWish",
     "Checkpoint",
+    "NeverStarted",
     "NoOffer",
     "NotDone",
     "NotSubmitted",
@@ -51,6 +53,7 @@ __all__ = [
 _PLACES = {
     "BadWish": "skiva.runs.wish",
     "Checkpoint": "skiva.runs.checkpoint",
+    "NeverStarted": "skiva.dask.waiting",
     "NoOffer": "skiva.runs.offer",
     "NotDone": "skiva.runs.run",
     "NotSubmitted": "skiva.runs.submit",
