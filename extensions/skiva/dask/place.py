@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from skiva.dask.spec import ClusterSpec
 from skiva.runs.files import read_json, write_json, write_whole
 from skiva.runs.ids import is_run_id
 from skiva.runs.paths import own_place
+
+if TYPE_CHECKING:
+    from skiva.dask.spec import ClusterSpec
 
 __all__ = ["ClusterDir", "clusters_dir"]
 
@@ -34,7 +36,7 @@ class ClusterDir:
         return cls(root / cluster)
 
     @classmethod
-    def make(cls, root: Path, spec: ClusterSpec, variables: Mapping[str, str]) -> "ClusterDir":
+    def make(cls, root: Path, spec: "ClusterSpec", variables: Mapping[str, str]) -> "ClusterDir":
         """A new one, complete but for its keys.
 
         Raises:
@@ -53,8 +55,10 @@ class ClusterDir:
         """The cluster's id."""
         return self.path.name
 
-    def read_spec(self) -> ClusterSpec:
+    def read_spec(self) -> "ClusterSpec":
         """What the cluster is. Raises OSError or ValueError where it cannot be read."""
+        from skiva.dask.spec import ClusterSpec  # worker jobs do without it, and start the sooner
+
         return ClusterSpec.model_validate_json(self.spec.read_bytes())
 
     def read(self, path: Path) -> dict[str, Any] | None:

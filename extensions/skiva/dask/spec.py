@@ -4,14 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from skiva.dask.work_spec import memory_of, threads_of
 from skiva_slurm.gres import parse_gres
 from skiva_slurm.offer import DaskOffer, EnvironmentOffer, SliceOffer
 
 __all__ = ["ClusterSpec", "devices_of"]
-
-_OVERHEAD_MB = 300
-"""Of each job's memory, for the processes that look after the workers; of small jobs a fifth at most."""
-_MiB = 1 << 20
 
 
 def devices_of(picked: SliceOffer) -> int:
@@ -68,13 +65,12 @@ class ClusterSpec(BaseModel):
     @property
     def threads(self) -> int:
         """Of each worker: one where it has a GPU to itself, as dask-cuda does it."""
-        return 1 if self.cuda else max(1, self.slice.cores // self.processes)
+        return threads_of(self.slice.cores, self.processes, cuda=self.cuda)
 
     @property
     def memory(self) -> int:
         """Bytes of main memory that each worker may use."""
-        kept = min(_OVERHEAD_MB, self.slice.memory_mb // 5)
-        return (self.slice.memory_mb - kept) * _MiB // self.processes
+        return memory_of(self.slice.memory_mb, self.processes)
 
     @property
     def minutes(self) -> int:

@@ -4,7 +4,6 @@ It holds no node for a cluster that is gone: it looks before it starts the worke
 ends what else is left of a cluster whose scheduler does not live any more.
 """
 
-import asyncio
 import json
 import os
 import signal
@@ -20,12 +19,10 @@ from urllib.parse import urlsplit
 
 from skiva.dask.address import address_towards
 from skiva.dask.ask import NoAnswer, tls_context
-from skiva.dask.ending import cancel_all, forget_keys, note_closed
 from skiva.dask.place import ClusterDir
-from skiva.dask.spec import ClusterSpec
+from skiva.dask.work_spec import WorkSpec
 from skiva.dask.worker_command import BadDevices, command, variables
 from skiva.runs.files import write_json
-from skiva_slurm.errors import SkivaSlurmError
 
 __all__ = ["main"]
 
@@ -42,25 +39,27 @@ def main(arguments: list[str]) -> int:
     place, batch = ClusterDir(Path(arguments[0])), int(arguments[1])
     task = int(os.environ["SLURM_ARRAY_TASK_ID"])
     os.umask(0o077)
-    spec = place.read_spec()
+    spec = WorkSpec.read(place.spec)
     _write(place.start(batch, task), _beginning(spec))
     address = str((place.read(place.scheduler) or {}).get("address") or "")
     if not _lives(place, address):
         return _leave(place, spec, batch, task)
     name = f"{spec.id}-{batch}-{task}"
     try:
-        status, sentence = _run(place, spec, name, address)
+        status, told_to_end = _run(place, spec, name, address)
+        sentence = _sentence(status, told=told_to_end)
     except (BadDevices, OSError) as problem:
-        status, sentence = 1, str(problem)
+        status, told_to_end, sentence = 1, False, str(problem)
         print(sentence, flush=True)  # noqa: T201 - the job's log
     told = {"at": time.time(), "how": "ended", "exit": status, "sentence": sentence}
     _write(place.end(batch, task), told)
-    if not _lives(place, address):
+    # Whoever closes a cluster ends all of its jobs at once; Slurm need not be asked by each of them.
+    if not (told_to_end and place.closed.exists()) and not _lives(place, address):
         return _leave(place, spec, batch, task)
     return 0 if status == 0 else 1
 
 
-def _beginning(spec: ClusterSpec) -> dict[str, object]:
+def _beginning(spec: WorkSpec) -> dict[str, object]:
     now = time.time()
     told = os.environ.get("SLURM_JOB_END_TIME", "")
     return {
@@ -104,8 +103,13 @@ def _lives(place: ClusterDir, address: str) -> bool:
     return False
 
 
-def _leave(place: ClusterDir, spec: ClusterSpec, batch: int, task: int) -> int:
+def _leave(place: ClusterDir, spec: WorkSpec, batch: int, task: int) -> int:
     """Nobody needs this job: end with it what else is left of the cluster."""
+    import asyncio
+
+    from skiva.dask.ending import cancel_all, forget_keys, note_closed  # rarely needed, and slow to load
+    from skiva_slurm.errors import SkivaSlurmError
+
     print("The cluster's scheduler is gone, so there is nothing to work for.", flush=True)  # noqa: T201
     if not place.end(batch, task).exists():
         _write(place.end(batch, task), {"at": time.time(), "how": "left", "exit": 0, "sentence": ""})
@@ -122,8 +126,8 @@ def _leave(place: ClusterDir, spec: ClusterSpec, batch: int, task: int) -> int:
 # -- the workers -----------------------------------------------------------------------------
 
 
-def _run(place: ClusterDir, spec: ClusterSpec, name: str, address: str) -> tuple[int, str]:
-    """The workers' exit status, and what it means. Raises BadDevices and OSError where they cannot start."""
+def _run(place: ClusterDir, spec: WorkSpec, name: str, address: str) -> tuple[int, bool]:
+    """The workers' exit status, and whether they were told to end. Raises BadDevices and OSError."""
     host = address_towards(urlsplit(address).hostname or "")
     env = variables(spec, json.loads(place.env.read_bytes()), os.environ)
     with tempfile.TemporaryDirectory(prefix="skiva-dask-") as scratch:
@@ -134,7 +138,7 @@ def _run(place: ClusterDir, spec: ClusterSpec, name: str, address: str) -> tuple
             return _watch(process, place)
 
 
-def _watch(process: "subprocess.Popen[bytes]", place: ClusterDir) -> tuple[int, str]:
+def _watch(process: "subprocess.Popen[bytes]", place: ClusterDir) -> tuple[int, bool]:
     told: list[int] = []
 
     def end(number: int, _: object) -> None:
@@ -151,7 +155,7 @@ def _watch(process: "subprocess.Popen[bytes]", place: ClusterDir) -> tuple[int, 
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     status = process.wait()
     signal.alarm(0)
-    return status, _sentence(status, told=bool(told))
+    return status, bool(told)
 
 
 def _sentence(status: int, *, told: bool) -> str:

@@ -1,10 +1,13 @@
 """The command line and the environment of a job's workers. Pure but for asking NVML about the devices."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skiva.dask.place import ClusterDir
-from skiva.dask.spec import ClusterSpec
+from skiva.dask.work_spec import WorkSpec
+
+if TYPE_CHECKING:
+    from skiva.dask.spec import ClusterSpec
 
 __all__ = ["BadDevices", "command", "device_limit", "variables"]
 
@@ -27,7 +30,9 @@ class BadDevices(Exception):
     """The job does not have the GPUs that it was to have; the text says which it has."""
 
 
-def variables(spec: ClusterSpec, told: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
+def variables(
+    spec: "ClusterSpec | WorkSpec", told: Mapping[str, str], job: Mapping[str, str]
+) -> dict[str, str]:
     """What the workers' processes are given: as in the kernel, but for what Slurm says in the job.
 
     Raises:
@@ -53,7 +58,7 @@ def variables(spec: ClusterSpec, told: Mapping[str, str], job: Mapping[str, str]
 
 
 def command(
-    spec: ClusterSpec,
+    spec: "ClusterSpec | WorkSpec",
     place: ClusterDir,
     name: str,
     scheduler: str,
