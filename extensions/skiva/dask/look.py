@@ -40,7 +40,8 @@ def look(place: ClusterDir, reading: Reading | None, now: float | None = None) -
         return _end(place, f"Its scheduler ended before it had started.{_last_line(place)}", moment)
     job = _scheduler_job(place, reading)
     if job is None:
-        return status
+        words = "Slurm has been asked for its scheduler." if asked else ""
+        return status.model_copy(update={"sentence": words})
     waits = job.life is Life.QUEUED
     words = f"Its scheduler waits. {job.reason}".strip() if waits else "Its scheduler starts."
     told = {"sentence": words, "action": job.action if waits else ""}
