@@ -15,8 +15,8 @@ _STAGGER = 0.2
 """The share of their lifetime over which jobs that began together are replaced one after the other."""
 _PARTIAL = 60.0
 """Seconds for which some of a job's workers may be away, as they are when one is started anew."""
-_LAST = 20.0
-"""Seconds before Slurm's own limit at which a job leaves in any case."""
+_LAST, _LATEST = 20.0, 8.0
+"""Seconds before Slurm's own limit at which a job leaves, and at which it does so to nobody."""
 _MOST_FAILURES = 3
 _LONGEST_PAUSE = 60.0
 
@@ -116,7 +116,7 @@ def decide(
     old = sorted((job for job in expiring if job.ready_at), key=lambda job: expires_at(job, lifetime) or 0)
     # Only what is more than wished for may go, but nobody waits for longer than Slurm does.
     surplus = max(0, len(ready) - wanted)
-    last = {job.name for job in living if job.ends is not None and now >= job.ends - _LAST}
+    last = _last(living, ready, now)
     leave = [job.name for index, job in enumerate(old) if index < surplus or job.name in last]
     if not leave and _nothing_moves(known) and len(ready) > 1:
         # There is no room for a successor before somebody goes: one at a time, while others can take over.
@@ -126,6 +126,14 @@ def decide(
         retire=tuple(leave),
         drop=tuple(job.name for job in over),
     )
+
+
+def _last(living: Sequence[JobView], ready: Sequence[JobView], now: float) -> set[str]:
+    """Who leaves before Slurm ends it: soon enough, but not before there is somebody to take over."""
+    near = {job.name for job in living if job.ends is not None and now >= job.ends - _LAST}
+    if any(job.name not in near for job in ready):
+        return near
+    return {job.name for job in living if job.ends is not None and now >= job.ends - _LATEST}
 
 
 def _nothing_moves(jobs: Sequence[JobView]) -> bool:

@@ -253,3 +253,19 @@ def test_jobs_that_began_together_do_not_all_expire_together() -> None:
     due = [expires_at(job, 1000.0) or 0 for job in jobs]
     assert len(set(due)) == 8
     assert min(due) >= 100 + 800
+
+
+def test_nobody_leaves_early_while_nobody_can_take_over() -> None:
+    """Successors are late: what both hold stays until one has joined, or seconds before the end."""
+    old = [JobView(f"261122-abcdefgh-1-{task}", "ready", 0, ready_at=1.0, ends=60.0) for task in range(2)]
+    new = [JobView("261122-abcdefgh-2-0", "starting", 30), JobView("261122-abcdefgh-2-1", "starting", 30)]
+
+    def leave(now: float, *others: JobView) -> int:
+        plan = decide([*old, *others], wanted=2, now=now, lifetime=30.0, trouble=_CALM)
+        assert plan.add == 2 - len(others)
+        return len(plan.retire)
+
+    assert [leave(now, *new) for now in (39.0, 41.0, 51.0, 52.5)] == [0, 0, 0, 2]
+    joined = JobView(new[0].name, "ready", 45, ready_at=45.0, ends=100.0)
+    assert leave(46.0, joined, new[1]) == 2
+    assert leave(39.0, joined, new[1]) == 1
