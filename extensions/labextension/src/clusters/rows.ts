@@ -209,13 +209,14 @@ export function waitingFor(
   return [...all.values()].sort((one, other) => other.workers - one.workers);
 }
 
-const FAVOURITES = /^(task stream|progress|workers memory|cluster map|gpu)/i;
+const FEW = 9;
+const FAVOURITES = /^(task stream|progress|workers.? memory|cluster map|gpu)/i;
 
 /** The pages that most people look at, and the others. */
 export function sortedPages(pages: readonly IDashboardPage[]): [IDashboardPage[], IDashboardPage[]] {
   const liked = pages.filter(({ title }) => FAVOURITES.test(title));
-  if (liked.length === 0 || pages.length <= 6) {
-    return [[...pages.slice(0, 6)], pages.slice(6)];
+  if (liked.length === 0 || pages.length <= FEW) {
+    return [[...pages.slice(0, FEW)], pages.slice(FEW)];
   }
   return [liked, pages.filter(page => !liked.includes(page))];
 }

@@ -135,7 +135,7 @@ export class ClusterWatch extends VDomModel {
     } else if (this._model.loaded && this._cluster !== null && isLiving(this._cluster)) {
       // It ended, and so many others after it that the list has it no more.
       this._cluster = null;
-      void this._poll.refresh();
+      void (this._looking && this._poll.refresh());
     }
     this._pace();
     this.stateChanged.emit();
