@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import handoff, polling, spawn, start, start_images, start_sides, storm
+from bench import dask, handoff, polling, spawn, start, start_images, start_sides, storm
 from bench.client import ClickFailed
 from bench.ours import CannotMeasure
 from bench.report import Report
@@ -39,6 +39,8 @@ async def _until_told_to_end(given: argparse.Namespace) -> Report:
         return await start.measure(_sides(given), rounds=given.rounds or 5)
     if given.name == "handoff":
         return await handoff.measure(rounds=given.rounds or 5, slice_id=given.slice)
+    if given.name == "dask":
+        return await dask.measure(rounds=given.rounds or 3, slice_id=given.slice)
     return await polling.measure(
         servers=given.servers, peer_servers=given.peer_servers, seconds=given.seconds
     )
@@ -58,15 +60,17 @@ def _parser() -> argparse.ArgumentParser:
         "storm": "the same for many people at once",
         "start": "from a process's start to its server's first answer, for each form of an environment",
         "handoff": "from a function, a notebook or a map to its result by way of the queue",
+        "dask": "from the call to a Dask cluster's workers; many small tasks; what a kill leaves",
         "polling": "what servers that run or wait cost Slurm and the hub",
     }
     made = {name: measurements.add_parser(name, help=text, description=text) for name, text in known.items()}
     for command in made.values():
         command.add_argument("--json", action="store_true", help="for programs")
-    for name in ("spawn", "storm", "start", "handoff"):
+    for name in ("spawn", "storm", "start", "handoff", "dask"):
         made[name].add_argument("--rounds", type=int, help="how often each side is measured")
     made["storm"].add_argument("--users", type=int, default=8, help="how many people click at once")
-    made["handoff"].add_argument("--slice", default="cpu", help="the slice that is asked for")
+    for name in ("handoff", "dask"):
+        made[name].add_argument("--slice", default="cpu", help="the slice that is asked for")
     made["polling"].add_argument("--servers", type=int, default=200, help="servers that run at most")
     made["polling"].add_argument("--peer-servers", type=int, default=50, help="the same on stock's side")
     made["polling"].add_argument("--seconds", type=float, default=60.0, help="how long each state is watched")

@@ -17,7 +17,6 @@ from bench.people import people
 from bench.side import Side
 
 _PATIENCE = 300.0
-_ONE = {"slice": "cpu", "environment": "base", "hours": 1}
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,12 @@ class Driver:
         self._process = process
         self._log = log
 
-    async def ask(self, do: str, side: str) -> dict[str, Any]:
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    async def ask(self, do: str, side: str, **more: object) -> dict[str, Any]:
         """Let it do something.
 
         Raises:
@@ -106,7 +110,7 @@ class Driver:
         """
         if self._process.stdin is None or self._process.stdout is None:
             raise CannotMeasure("The driver has no ears.")
-        self._process.stdin.write(json.dumps({"do": do, "side": side}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"do": do, "side": side, **more}).encode() + b"\n")
         async with asyncio.timeout(_PATIENCE):
             line = await self._process.stdout.readline()
         if not line:
@@ -118,14 +122,14 @@ class Driver:
 
 
 @asynccontextmanager
-async def room() -> AsyncIterator[Room]:
-    """Start a cluster and one person's session; end both afterwards."""
+async def room(slice_id: str = "cpu") -> AsyncIterator[Room]:
+    """Start a cluster and one person's session on a slice; end both afterwards."""
     async with cluster() as ours:
         with people(1, ours.dir / "homes") as [name]:
             side = ours.side
             await side.add_users([name])
             try:
-                await side.start(name, options=_ONE)
+                await side.start(name, options={"slice": slice_id, "environment": "base", "hours": 1})
                 await side.until(name, lambda servers: bool(servers.get("", {}).get("ready")))
                 home = Path(pwd.getpwnam(name).pw_dir)
                 (session,) = (home / ".local/state/skiva/servers").iterdir()
@@ -137,7 +141,9 @@ async def room() -> AsyncIterator[Room]:
 
 
 @asynccontextmanager
-async def driver(room: Room, options: Mapping[str, Any]) -> AsyncIterator[Driver]:
+async def driver(
+    room: Room, options: Mapping[str, Any], source: str = handoff_driver.__file__
+) -> AsyncIterator[Driver]:
     """Start the program that acts for the person."""
     folder = room.home / "work"
     if not folder.exists():
@@ -147,7 +153,7 @@ async def driver(room: Room, options: Mapping[str, Any]) -> AsyncIterator[Driver
     log = room.cluster.dir / "driver.log"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *room.argv(program(room.cluster, handoff_driver.__file__), str(folder), json.dumps(options)),
+            *room.argv(program(room.cluster, source), str(folder), json.dumps(options)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
