@@ -58,6 +58,17 @@ print(json.dumps(said | {"held": held, "job": os.environ["SLURM_JOB_ID"]}))
 """
 
 
+_CLUSTER = """
+import dask, json, os, skiva, sys
+from distributed import Client
+def where():
+    return [sys.executable, os.environ["SLURM_JOB_ID"]]
+with skiva.cluster(slice="cpu", workers=1) as cluster, Client(cluster) as client:
+    told = client.submit(where).result(150)
+print(json.dumps([told, os.environ["SLURM_JOB_ID"], dask.config.get("distributed.dashboard.link")]))
+"""
+
+
 @pytest.fixture
 def hub(cluster: Any) -> Iterator[HubClient]:
     """The hub's API, for administrators; researcher1 has no session afterwards."""
@@ -105,3 +116,18 @@ def test_people_hand_jobs_to_slurm_from_inside_an_image(
     offered = told["offer"]["environment"]
     assert (offered["id"], offered["digest"]) == (environment, images.record.digest)
     assert "/usr/bin/sbatch" in offered["launch"]["binds"]
+
+
+@pytest.mark.parametrize("environment", ["base-oci", "base-sif"])
+def test_workers_of_a_cluster_are_in_the_image_of_its_kernel(
+    hub: HubClient, cluster: Any, home: Path, environment: str
+) -> None:
+    """They are jobs of their own and run the image's Python; Dask's links lead through the session."""
+    hub.start_server("researcher1", {"slice": "cpu", "environment": environment, "hours": 1})
+    hub.wait_ready("researcher1", 120)
+    token = hub.user_token("researcher1")
+    printed = run_code(f"{cluster.url}/user/researcher1/", token, _CLUSTER, seconds=180)
+    (python, job), session, link = json.loads(printed.splitlines()[-1])
+    assert python == "/opt/skiva/bin/python"
+    assert job != session
+    assert link == "/user/researcher1/proxy/{port}/status"
