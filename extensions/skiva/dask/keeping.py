@@ -113,14 +113,16 @@ def decide(
     fresh = len(living) - len(expiring)
     hold = trouble.stuck or now < trouble.until
     ready = [job for job in living if job.phase == "ready"]
-    old = sorted((job for job in expiring if job.ready_at), key=lambda job: expires_at(job, lifetime) or 0)
+    old = sorted(expiring, key=lambda job: expires_at(job, lifetime) or 0)
+    useful = [job.name for job in old if job.phase == "ready"]
     # Only what is more than wished for may go, but nobody waits for longer than Slurm does.
     surplus = max(0, len(ready) - wanted)
     last = _last(living, ready, now)
-    leave = [job.name for index, job in enumerate(old) if index < surplus or job.name in last]
+    leave = [job.name for job in old if job.name in useful[:surplus] or job.name in last]
     if not leave and _nothing_moves(known) and len(ready) > 1:
         # There is no room for a successor before somebody goes: one at a time, while others can take over.
-        leave = [job.name for job in old if _expires_within(job, lifetime, now, 0.0)][:1]
+        leave = [job.name for job in ready if _expires_within(job, lifetime, now, 0.0)]
+        leave = sorted(leave, key=useful.index)[:1]
     return Plan(
         add=0 if hold else max(0, wanted - fresh),
         retire=tuple(leave),
