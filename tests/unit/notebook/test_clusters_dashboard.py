@@ -1,24 +1,18 @@
 """Dask's pages by way of a Jupyter server: what comes through, what does not, and who is let through."""
 
 import asyncio
-import json
-import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
 from tests.support.clusters_on_disk import Scheduler, lay_cluster, scheduler_of
+from tests.support.dashboards import OWNER, get, socket
 from tests.support.runs_lab import TOKEN, Lab
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.httpclient import HTTPClientError
 
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_json
-
-OWNER = {"Authorization": f"token {TOKEN}"}
 
 
 @pytest.fixture
@@ -32,37 +26,6 @@ async def scheduler(place: ClusterDir) -> AsyncIterator[Scheduler]:
     """What stands for its scheduler."""
     async with scheduler_of(place) as found:
         yield found
-
-
-def _address(lab: Lab, place: ClusterDir, page: str) -> str:
-    return f"{lab.url}skiva/clusters/{place.id}/dashboard/{page}"
-
-
-async def get(
-    lab: Lab, place: ClusterDir, page: str, headers: Mapping[str, str] = OWNER, method: str = "GET"
-) -> HTTPResponse:
-    """One page, unchanged by the client."""
-    request = HTTPRequest(
-        _address(lab, place, page),
-        method=method,
-        headers=dict(headers),
-        follow_redirects=False,
-        body=b"" if method in {"POST", "PUT", "PATCH"} else None,
-    )
-    return await AsyncHTTPClient(force_instance=True).fetch(request, raise_error=False)
-
-
-@asynccontextmanager
-async def socket(
-    lab: Lab, place: ClusterDir, page: str = "status/ws", headers: Mapping[str, str] = OWNER, **options: Any
-) -> AsyncIterator[WebSocketClientConnection]:
-    """A page's websocket."""
-    address = _address(lab, place, page).replace("http:", "ws:", 1)
-    opened = await websocket_connect(HTTPRequest(address, headers=dict(headers)), **options)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 async def test_a_page_comes_through_and_nothing_of_the_session_goes_there(
@@ -227,66 +190,3 @@ async def test_a_page_of_a_cluster_that_does_not_answer_is_a_sentence(lab: Lab, 
         (409, "The cluster cluster 1 has ended."),
     ]
     assert (await get(lab, ClusterDir(Path("261122-aaaaaaaa")), "status")).code == 404
-
-
-# -- with Dask's own -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def dask(place: ClusterDir) -> AsyncIterator[ClusterDir]:
-    """A scheduler of Dask's, as clusters have it."""
-    from skiva.dask.scheduler import SliceScheduler
-    from skiva.dask.security import load
-
-    async with SliceScheduler(
-        place=place,
-        answers={},
-        protocol="tls://",
-        security=load(place),
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        dashboard=True,
-    ) as found:
-        http = found.http_server
-        write_json(place.scheduler, {"http": f"https://{http.address}:{http.port}"})
-        yield place
-
-
-async def test_dasks_pages_work_below_the_prefix(lab: Lab, dask: ClusterDir) -> None:
-    """Each page is there, and with it every style and script of its own that it names."""
-    pages = ("status", "workers", "individual-task-stream", "info/main/workers.html", "info")
-    asked = {address: code for page in pages for address, code in (await _files(lab, dask, page)).items()}
-    assert len(asked) > 10
-    assert {address: code for address, code in asked.items() if code != 200} == {}
-
-
-async def _files(lab: Lab, dask: ClusterDir, page: str) -> dict[str, int]:
-    """What a browser asks for to show a page, and what it is answered."""
-    request = HTTPRequest(_address(lab, dask, page), headers=OWNER)
-    answer = await AsyncHTTPClient(force_instance=True).fetch(request)
-    links = re.findall(r'(?:src|href)="([^"]+\.(?:js|css|svg|ico)[^"]*)"', answer.body.decode())
-    codes = {answer.effective_url: answer.code}
-    for address in {urljoin(answer.effective_url, link) for link in links if "://" not in link}:
-        file = await AsyncHTTPClient(force_instance=True).fetch(
-            HTTPRequest(address, headers=OWNER), raise_error=False
-        )
-        codes[address] = file.code
-    return codes
-
-
-async def test_dasks_plots_are_kept_up_to_date(lab: Lab, dask: ClusterDir) -> None:
-    """Bokeh agrees to its websocket with what the page holds, and answers on it."""
-    page = (await get(lab, dask, "individual-workers-memory")).body.decode()
-    token = re.search(r'"token":"([^"]+)"', page)
-    assert token is not None
-    browser = {**OWNER, "Origin": lab.url.rstrip("/")}
-    protocols = ["bokeh", token[1]]
-    async with (
-        asyncio.timeout(20),
-        socket(lab, dask, "individual-workers-memory/ws", browser, subprotocols=protocols) as opened,
-    ):
-        assert '"ACK"' in str(await opened.read_message())
-        for part in ({"msgid": "7", "msgtype": "PULL-DOC-REQ"}, {}, {}):
-            await opened.write_message(json.dumps(part))
-        while "PULL-DOC-REPLY" not in str(await opened.read_message()):
-            pass

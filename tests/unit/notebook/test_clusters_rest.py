@@ -85,8 +85,7 @@ async def test_a_scheduler_that_hangs_holds_up_nobody(lab: Lab, clusters: Path) 
                     ("of the scheduler", "status"),
                     ("cluster 1", "from the disk"),
                 ]
-        assert 0.9 < took[0] < 3
-        assert max(took[1:]) < 0.9
+        assert took[0] > 0.9 > max(took[1:])
         async with scheduler_of(place), asyncio.timeout(20):
             while (await lab.ask(f"clusters/{place.id}"))[1]["sentence"] != "status":
                 pass
@@ -123,7 +122,8 @@ async def test_what_a_person_wants_reaches_the_scheduler(
     code, answer = await lab.ask(f"clusters/{place.id}/{what}", method="POST", body=unknown)
     assert (code, answer) == (400, {"message": "more: there is no such field."})
     code, answer = await lab.ask(f"clusters/{place.id}/{what}", method="POST", body=body)
-    assert (code, answer) == (503, {"message": "The cluster's scheduler does not answer."})
+    assert code == 503
+    assert answer["message"].startswith("The cluster's scheduler does not answer.")
 
 
 async def test_what_has_ended_is_not_scaled_and_what_lives_not_deleted(lab: Lab, clusters: Path) -> None:
