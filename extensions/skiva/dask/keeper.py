@@ -30,6 +30,8 @@ _TELL_EVERY = 2.0
 """Seconds after which the status is written down though only numbers of tasks and bytes have changed."""
 _COUNT_EVERY = 10.0
 """Seconds between two looks at what else this person has, and so may have here."""
+_SURE = 1.0
+"""Seconds within which the end of a whole job follows that of its workers."""
 _MOST_EVENTS = 20
 
 
@@ -129,9 +131,22 @@ class Keeper:
             if job.phase == "ready" and job.ready_at == now:
                 self._waits.append(now - job.asked)
                 self._trouble = Trouble()
+            self._note_death(job, now)
             if job.phase == "waiting" and job.hopeless and job.name not in self._hopeless:
                 self._hopeless.add(job.name)
                 self.say("error", f"A worker cannot start: {job.reason} {job.action}".strip())
+
+    def _note_death(self, job: KnownJob, now: float) -> None:
+        """A worker of a job that goes on has died: its last lines, before they are lost in what follows."""
+        if job.phase == "ready":
+            job.told = False
+        elif job.phase == "partial" and not job.told and now - job.since >= _SURE:
+            job.told = True
+            self.say(
+                "warning",
+                f"Worker {job.name}{_on(job)} died and is started anew.",
+                last_lines(self._cluster.place, job.name),
+            )
 
     def _carry_out(self, plan: Plan, now: float) -> None:
         cluster = self._cluster
@@ -165,13 +180,12 @@ class Keeper:
         cluster.drop_jobs([job.name])
 
     def _tell_end(self, job: KnownJob) -> None:
-        where = f" on {job.node}" if job.node else ""
         what = str(job.end.get("sentence") or "It was ended, or its node was lost.")
         later = "" if self._trouble.stuck else " Another one is asked for."
         self.say(
             "warning",
-            f"Worker {job.name}{where} is gone. {what}{later}",
-            last_lines(self._cluster.place, job.name),
+            f"Worker {job.name}{_on(job)} is gone. {what}{later}",
+            () if job.told else last_lines(self._cluster.place, job.name),
         )
 
     async def _hand_over(self, name: str) -> None:
@@ -261,3 +275,7 @@ class Keeper:
         """The status of the cluster when it has ended, for whoever looks later."""
         with suppress(OSError):
             self._write(self.status())
+
+
+def _on(job: KnownJob) -> str:
+    return f" on {job.node}" if job.node else ""

@@ -16,8 +16,9 @@ from skiva_slurm.states import Life
 
 __all__ = ["KnownJob", "last_lines", "look"]
 
-_LOST = 5.0
-"""Seconds after which a job whose workers have all gone is asked about, though it said nothing itself."""
+_LOST, _ANEW = 5.0, 30.0
+"""Seconds after which a job whose workers have all gone is over, though it said nothing itself; where Slurm
+says that it runs they may be started anew, which spares it the queue."""
 _TAIL_BYTES, _TAIL_LINES = 16 << 10, 12
 _STATES: Mapping[Phase, JobState] = {
     "waiting": "queued",
@@ -51,6 +52,8 @@ class KnownJob:
     expected: float | None = None
     end: dict[str, Any] = field(default_factory=dict)
     """Its own last word."""
+    told: bool = False
+    """Whether people know that workers of its have died."""
 
     def view(self) -> JobView:
         """What is decided upon."""
@@ -138,7 +141,8 @@ def _phase(job: KnownJob, workers: int, leaving: set[str], row: QueueJob | None,
     if job.ready == workers:
         return "ready"
     if job.ready_at is not None:
-        return "over" if job.gone_at is not None and now - job.gone_at >= _LOST else "partial"
+        patience = _ANEW if row is not None and row.life is Life.RUNNING else _LOST
+        return "over" if job.gone_at is not None and now - job.gone_at >= patience else "partial"
     running = job.began is not None or job.ready or (row is not None and row.life is Life.RUNNING)
     return "starting" if running else "waiting"
 

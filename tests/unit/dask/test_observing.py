@@ -84,6 +84,10 @@ def test_a_job_whose_workers_are_gone_is_over_soon_though_nobody_says_so(tmp_pat
     assert _see(place, job, there=0, workers=2, now=1002.0) == "partial"
     assert _see(place, job, there=0, workers=2, now=1006.9) == "partial"
     assert _see(place, job, there=0, workers=2, now=1007.1) == "over"
+    third, runs = _job(place, 3), _told(place, "RUNNING", batch=3)
+    assert _see(place, third, there=1, reading=runs) == "ready"
+    seen = [_see(place, third, reading=runs, now=now) for now in (1001.0, 1020.0, 1030.0, 1032.0)]
+    assert seen == ["partial", "partial", "partial", "over"], "while Slurm runs it it has longer"
     other = _job(place, 2)
     assert _see(place, other, there=1) == "ready"
     assert _see(place, other, there=0, now=1001.0) == "partial"
