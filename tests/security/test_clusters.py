@@ -98,6 +98,7 @@ def dask(victim: Session, before: set[int]) -> Iterator[dict[str, Any]]:
     finally:
         victim.ask("POST", f"skiva/clusters/{name}/close", json={})
         wait_until(lambda: _told(victim, name)["state"] == "closed", 60, "the cluster's end")
+        victim.ask("DELETE", f"skiva/clusters/{name}")
 
 
 @pytest.fixture(scope="module")
