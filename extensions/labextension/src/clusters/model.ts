@@ -15,7 +15,7 @@ export const IClusterList = new Token<ClustersModel>('@skiva/lab:IClusterList', 
 const BUSY = 2000;
 const CALM = 6000;
 const UNSEEN = 20000;
-const NOTHING = 60000;
+const NOTHING = 30000;
 const LONGEST = 15000;
 
 /** Keeps the list of clusters as the server has it; asks often only while one changes and is looked at. */

@@ -17,10 +17,14 @@ export class TroubleNotices {
   }
 
   private _look(): void {
-    const { rows, watched } = this._model;
+    const { rows, loaded, watched } = this._model;
+    if (!loaded) {
+      return;
+    }
+    const bad = rows.filter(isBad);
     // What was in trouble before this page was opened is no news.
-    const news = rows.filter(row => isBad(row) && this._good.has(row.id));
-    this._good = new Set(rows.filter(row => !isBad(row)).map(({ id }) => id));
+    const news = this._known === null ? [] : bad.filter(({ id }) => !this._known?.has(id));
+    this._known = new Set(bad.map(({ id }) => id));
     if (!watched) {
       news.slice(0, AT_MOST).forEach(row => this._tell(row));
     }
@@ -36,5 +40,5 @@ export class TroubleNotices {
 
   private _model: ClustersModel;
   private _commands: CommandRegistry;
-  private _good: ReadonlySet<string> = new Set();
+  private _known: ReadonlySet<string> | null = null;
 }
