@@ -1,15 +1,32 @@
 """The keys of a cluster: made for it alone, in its private directory, and good for nothing else."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_whole
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate
     from distributed import Security
 
 __all__ = ["load", "make_keys", "server_context"]
+
+_CLOCKS, _LONGEST = timedelta(days=1), timedelta(days=400)
+"""How far clocks may be apart, and how long a cluster may live; Slurm ends its jobs long before."""
+_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 def make_keys(place: ClusterDir) -> None:
@@ -18,11 +35,36 @@ def make_keys(place: ClusterDir) -> None:
     Raises:
         OSError: they could not be written.
     """
-    from distributed import Security
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    made = Security.temporary().get_tls_config_for_role("scheduler")
-    write_whole(place.key, made["key"].encode(), sync=False)
-    write_whole(place.certificate, made["cert"].encode(), sync=False)
+    # On a curve: every connection begins with this key, and RSA's take ten times as long.
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_whole(place.key, private, sync=False)
+    write_whole(place.certificate, _certificate(key, place.id).public_bytes(Encoding.PEM), sync=False)
+
+
+def _certificate(key: "EllipticCurvePrivateKey", cluster: str) -> "Certificate":
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509.oid import NameOID
+
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cluster)])
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    uses = dict.fromkeys(_USES, False) | {"digital_signature": True, "key_cert_sign": True}
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        # Clocks of nodes differ.
+        .not_valid_before(now - _CLOCKS)
+        .not_valid_after(now + _LONGEST)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(**uses), critical=True)
+        .add_extension(own, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
+        .sign(key, SHA256())
+    )
 
 
 def load(place: ClusterDir) -> "Security":
