@@ -79,7 +79,8 @@ def command(
         *("--tls-ca-file", place.certificate),
         *("--tls-cert", place.certificate),
         *("--tls-key", place.key),
-        "--no-dashboard",
+        # It has no pages, but Dask would have it listen on every network all the same.
+        *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
     ]
     if spec.cuda:
         limit = None if spec.slice.simulated else device_limit(env["CUDA_VISIBLE_DEVICES"].split(","))

@@ -100,6 +100,7 @@ def test_workers_listen_on_one_address_with_the_clusters_key(tmp_path: Path) -> 
     assert (options["--host"], options["--protocol"], options["--nworkers"]) == ("10.0.0.1", "tls", "2")
     assert (options["--tls-key"], options["--tls-ca-file"]) == (str(place.key), str(place.certificate))
     assert "--no-dashboard" in argv
+    assert options["--dashboard-address"] == "127.0.0.1:0"
     assert int(options["--memory-limit"]) == (2000 - 300) * (1 << 20) // 2
 
 
