@@ -12,7 +12,7 @@ from statistics import median
 from bench import dask_driver
 from bench.handoff import Found
 from bench.handoff_room import Driver, Room, driver, room
-from bench.proc import account_cpu_seconds
+from bench.proc import account_cpu, cpu_since
 from bench.report import Goal, Report, spread
 
 STOCK, STOCK_TLS = "dask-jobqueue", "dask-jobqueue with TLS"
@@ -86,7 +86,7 @@ async def _turn(person: Driver, here: Room, side: str, slice_id: str, size: int)
     before, spent = _jobs(here), _cpu(here)
     here.cluster.slurm.reset_counts()
     told = dict(await person.ask("up", side, slice=slice_id, jobs=size))
-    told["cpu"], begun = _cpu(here) - spent, time.monotonic()
+    told["cpu"], begun = cpu_since(spent, _cpu(here)), time.monotonic()
     told |= await person.ask("down", side)
     await _until_only(here, before.keys())
     told["gone"] = time.monotonic() - begun
@@ -101,7 +101,7 @@ async def _storms(found: Found, person: Driver, here: Room, slice_id: str, round
             await person.ask("up", side, slice=slice_id, jobs=2)
             spent = _cpu(here)
             found.add("storm", side, (await person.ask("storm", side))["storm"])
-            found.add("storm: cpu", side, _cpu(here) - spent)
+            found.add("storm: cpu", side, cpu_since(spent, _cpu(here)))
             await person.ask("down", side)
             await _until_only(here, before.keys())
 
@@ -125,9 +125,9 @@ async def _kill(found: Found, here: Room, options: Mapping[str, object], side: s
         found.add("killed: ran", side, ran)
 
 
-def _cpu(here: Room) -> float:
+def _cpu(here: Room) -> dict[tuple[int, str], float]:
     """Processor seconds that this person's programs have used."""
-    return account_cpu_seconds(pwd.getpwnam(here.name).pw_uid)
+    return account_cpu(pwd.getpwnam(here.name).pw_uid)
 
 
 def _jobs(here: Room) -> dict[str, str]:

@@ -51,14 +51,25 @@ def family(pid: int) -> set[int]:
 
 def account_cpu_seconds(uid: int) -> float:
     """Processor seconds of everything that runs in an account, and of what ended below it."""
-    total = 0
+    return sum(account_cpu(uid).values())
+
+
+def account_cpu(uid: int) -> dict[tuple[int, str], float]:
+    """The same of each process, by its number and the moment of its start."""
+    found: dict[tuple[int, str], float] = {}
     for child, fields in _all():
         try:
             mine = Path(f"/proc/{child}").stat().st_uid == uid
         except OSError:
             continue
-        total += sum(map(int, fields[11:15])) if mine else 0
-    return total / _TICKS
+        if mine:
+            found[child, fields[19]] = sum(map(int, fields[11:15])) / _TICKS
+    return found
+
+
+def cpu_since(before: Mapping[tuple[int, str], float], now: Mapping[tuple[int, str], float]) -> float:
+    """Processor seconds between two looks, of what is there at the second one."""
+    return sum(spent - before.get(process, 0.0) for process, spent in now.items())
 
 
 def _all() -> list[tuple[int, list[str]]]:

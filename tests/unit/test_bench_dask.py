@@ -4,6 +4,7 @@ import re
 
 from bench.dask import STOCK, STOCK_TLS, report
 from bench.handoff import Found
+from bench.proc import cpu_since
 
 
 def _found() -> Found:
@@ -53,3 +54,8 @@ def test_goals_are_told() -> None:
 def test_what_was_not_measured_has_no_row() -> None:
     """A row stands for values that there are."""
     assert not _rows("scale(16) returns")
+
+
+def test_programs_of_the_turn_before_do_not_count() -> None:
+    """Processor time is that of what is there: a program that has ended meanwhile takes none away."""
+    assert cpu_since({(1, "a"): 2.0, (2, "b"): 50.0}, {(1, "a"): 3.0, (3, "c"): 1.5, (2, "d"): 0.5}) == 3.0
