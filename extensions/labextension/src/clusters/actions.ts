@@ -4,12 +4,12 @@ import type { CommandRegistry } from '@lumino/commands';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { complain } from '../common/complain';
-import { codeOf, insertBelow, type INotebookPanel, type Notebooks } from '../common/notebooks';
+import { insertBelow, type INotebookPanel, type Notebooks } from '../common/notebooks';
 import { fitted } from '../words';
 import type { ClustersModel } from './model';
 import { same, wishOf, type IRequest, type Wish } from './requests';
 import { hasWork, isLiving, type IBounds, type ICluster, type IDashboardPage } from './rows';
-import { connectCode, importsSkiva, lossWords } from './words';
+import { connectCode, lossWords } from './words';
 
 /** The commands of clusters. */
 export namespace ClusterCommands {
@@ -78,7 +78,7 @@ export class ClusterActions {
       complain(new Error('No notebook is open: open the one to connect, then press it again.'));
       return;
     }
-    insertBelow(panel, connectCode(cluster.name, importsSkiva(codeOf(panel))));
+    insertBelow(panel, connectCode(cluster.name));
     this._shell.activateById(panel.id);
     Notification.info(fitted(`Run the new cell: it connects to ${cluster.name}.`), { autoClose: 6000 });
   };

@@ -163,13 +163,7 @@ export function usedWords({ used, limit }: ICluster['memory']): string {
   return memoryWords(used, limit > 0 ? limit : null);
 }
 
-/** The cell that connects a notebook to it; JSON's strings are Python's too. */
-export function connectCode(name: string, imported: boolean): string {
-  const line = `client = skiva.cluster(${JSON.stringify(name)}).get_client()`;
-  return imported ? line : `import skiva\n\n${line}`;
-}
-
-/** Whether one of these cells imports skiva by its name. */
-export function importsSkiva(sources: readonly string[]): boolean {
-  return sources.some(source => /^\s*import\s+([\w.]+\s*,\s*)*skiva\s*(,|$|#|;)/m.test(source));
+/** The cell that connects a notebook to it, in a kernel that may be new; JSON's strings are Python's too. */
+export function connectCode(name: string): string {
+  return `import skiva\n\nclient = skiva.cluster(${JSON.stringify(name)}).get_client()`;
 }

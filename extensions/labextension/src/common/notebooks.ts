@@ -30,12 +30,6 @@ export function activate(panel: INotebookPanel, node: Node | undefined): void {
   }
 }
 
-/** The code of its cells. */
-export function codeOf(panel: INotebookPanel): string[] {
-  const code = cellsOf(contentOf(panel)).filter(cell => cell.cell_type === 'code');
-  return code.map(({ source }) => (Array.isArray(source) ? source.join('') : source));
-}
-
 /** What is used of a notebook's shared model. */
 interface ISharedCells {
   insertCell(index: number, cell: { cell_type: 'code'; source: string }): unknown;
