@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dask_jobqueue import SLURMCluster
@@ -26,7 +27,6 @@ from skiva.dask.status import Bounds, Status
 from skiva.dask.waiting import until_ready
 from skiva.dask.worker_jobs import Arrays, WorkerJob
 from skiva.runs.files import write_json
-from skiva.runs.slurm import wait_for
 from skiva.runs.wish import BadWish
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
@@ -63,11 +63,13 @@ class SliceCluster(ShownCluster, SLURMCluster):
         self.ends: float | None = None
         """When the job of a detached scheduler ends, in seconds since the epoch."""
         self._ending = False
-        make_keys(place)
+        with ThreadPoolExecutor(1) as thread:  # Slurm is asked while the keys are made
+            asked = thread.submit(asyncio.run, own_address(spec.bin, spec.conf, spec.slice.partition))
+            make_keys(place)
+            host = asked.result()
         self.reaper = Reaper(place)
         self.keeper = Keeper(self)
         self.arrays = Arrays(spec, place, self.owner, self.keeper.refused)
-        host = wait_for(own_address(spec.bin, spec.conf, spec.slice.partition))
         super().__init__(
             arrays=self.arrays,
             processes=spec.processes,

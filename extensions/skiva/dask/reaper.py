@@ -4,14 +4,12 @@ It waits for a word on its standard input, and for the end of its parent, whiche
 children may hold the pipe open for long after a kill, so that alone would not do.
 """
 
-import asyncio
 import os
 import select
 import signal
 import sys
 from pathlib import Path
 
-from skiva.dask.ending import cancel_twice, forget_keys, note_closed
 from skiva.dask.place import ClusterDir
 
 __all__ = ["main"]
@@ -31,6 +29,10 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if word == b"done\n":
         return 0
+    import asyncio
+
+    from skiva.dask.ending import cancel_twice, forget_keys, note_closed
+
     if note_closed(place, "The program in which its scheduler lived was killed."):
         forget_keys(place)
     job = int(os.environ.get("SLURM_JOB_ID") or 0)
@@ -57,12 +59,24 @@ def _wait(parent: int) -> bytes:
         if os.getppid() != parent:
             return b""
     while True:
-        for descriptor, _ in poll.poll(5000):
+        events = poll.poll(5000)
+        if not events:
+            _load()
+        for descriptor, _ in events:
             if descriptor == sys.stdin.fileno():
                 return os.read(descriptor, 64)
             return _last_word()
         if os.getppid() != parent:
             return _last_word()
+
+
+def _load() -> None:
+    """What clearing up needs: not while its cluster starts, but while there is something to load it from."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    import skiva.dask.ending
+    import skiva.dask.spec  # noqa: F401
+
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _last_word() -> bytes:
@@ -71,4 +85,4 @@ def _last_word() -> bytes:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # its cluster waits for its end, and nothing is open
