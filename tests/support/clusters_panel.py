@@ -1,0 +1,56 @@
+"""JupyterLab's side panel of Dask clusters, cards and dashboard tabs, as people use them."""
+
+import shutil
+
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+from tests.support.people import Person
+
+__all__ = ["Clusters", "forget_clusters", "ready"]
+
+
+class Clusters:
+    """The side panel."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.panel = page.locator("#skiva-clusters")
+
+    def open(self) -> None:
+        """Open it where it is not open, and wait until it has been told the clusters."""
+        if not self.panel.is_visible():
+            self.page.get_by_role("tab", name="Clusters", exact=True).click()
+        none = self.panel.get_by_text("No clusters yet.")
+        expect(self.panel.get_by_role("listbox").or_(none)).to_be_visible()
+
+    def row(self, name: str) -> Locator:
+        """The cluster of that name in the list."""
+        return self.panel.get_by_role("option", name=f"{name}, ").first
+
+    @property
+    def state(self) -> Locator:
+        """How the cluster is that is shown in full."""
+        return self.panel.locator(".skiva-State")
+
+    def card(self, name: str) -> Locator:
+        """The cluster's card in the notebook."""
+        return self.page.get_by_role("region", name=f"Cluster {name}")
+
+    @property
+    def dashboard(self) -> Locator:
+        """The dashboard's page that can be seen."""
+        return self.page.locator(".skiva-Dashboard:visible")
+
+    @property
+    def plots(self) -> FrameLocator:
+        """What is in it."""
+        return self.dashboard.frame_locator("iframe")
+
+
+def ready(place: Locator, number: int) -> Locator:
+    """The words of a card or of the panel, when so many workers are ready."""
+    return place.get_by_role("img", name=f"Workers: {number} ready of ")
+
+
+def forget_clusters(person: Person) -> None:
+    """Let them be somebody who never had any."""
+    shutil.rmtree(person.home / ".local/state/skiva/clusters", ignore_errors=True)
