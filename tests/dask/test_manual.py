@@ -1,4 +1,4 @@
-"""The manual's Python on Dask clusters, and its example, as they stand there, on a real Slurm."""
+"""The Python of the front page and of the manual on Dask clusters, and its example, on a real Slurm."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as another account")]
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +25,30 @@ def owner(cluster: Any) -> Iterator[RunOwner]:
         yield found
 
 
+def _python_of(page: str) -> str:
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", (_ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return "\n\n".join(map(dedent, blocks))
+
+
 def test_the_page_on_clusters_does_what_it_says(owner: RunOwner) -> None:
     """Its lines run from the first to the last, a detached cluster is found again, and nothing is left."""
-    page = (_DOCS / "researchers/dask.md").read_text()
-    blocks = [dedent(block) for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
-    program = "\n\n".join([*blocks, "told = [total, result, len(found)]"])
+    program = f"{_python_of('docs/researchers/dask.md')}\ntold = [total, result, len(found)]"
     assert owner.do(program, timeout=400) == [6, 1024, 2]
     wait_until(lambda: not jobs_of(owner), 30, "the end of the last job")
+
+
+def test_the_front_page_can_be_typed_as_it_stands(owner: RunOwner) -> None:
+    """Its first run and its first cluster have their results."""
+    program = (
+        f"{_python_of('README.md')}\ntold = [run.result(), run.name, client.submit(sum, range(10)).result()]"
+    )
+    assert owner.do(program, timeout=400) == [45, "first", 45]
 
 
 @pytest.mark.parametrize("piece", ["cpu", "1g.10gb"])
 def test_the_example_runs_on_slices_with_and_without_a_gpu(owner: RunOwner, piece: str) -> None:
     """The same notebook computes the same on ordinary workers and on dask-cuda's (without a real device)."""
-    example = nbformat.read(_DOCS / "examples/scale_out.ipynb", as_version=4)
+    example = nbformat.read(_ROOT / "docs/examples/scale_out.ipynb", as_version=4)
     cells = [cell.source for cell in example.cells if cell.cell_type == "code"]
     assert 'SLICE = "cpu"' in cells[0]
     cells[0] = cells[0].replace('SLICE = "cpu"', f"SLICE = {piece!r}")

@@ -112,11 +112,3 @@ def test_the_page_on_runs_does_what_it_says(cluster: Any, place: Path) -> None:
     assert "0.6" in output
     assert set(states) == {"completed"}
     assert len(states) == 6
-
-
-def test_the_first_run_of_the_readme_has_its_result(cluster: Any, place: Path) -> None:
-    """What the front page shows can be typed as it stands."""
-    code = (
-        f"import json\n{_python_of('README.md')}\nprint(json.dumps([run.result(), run.name, run.spec.slice]))"
-    )
-    assert _run(cluster, place, code) == [45, "first", "1g.10gb"]
