@@ -130,20 +130,21 @@ def test_a_card_outlives_its_kernel_and_connects_the_next(person: Person) -> Non
 
 
 def test_dasks_pages_open_in_tabs_and_come_back(person: Person) -> None:
-    """The task stream draws in a tab, is there again after a reload, and says when its cluster has ended."""
+    """Tasks are drawn in a tab as they run, also after a reload; it says when its cluster has ended."""
     page, clusters = person.page, Clusters(person.page)
-    person.run(f"{MADE}\nclient = c.get_client()\nclient.gather(client.map(abs, range(20)))\nc")
+    person.run(f"{MADE}\nimport time\nkept = c.get_client().map(lambda n: time.sleep(0.3), range(2000))\nc")
     card = clusters.card("night")
     expect(ready(card, 1)).to_be_visible(timeout=PATIENCE)
     card.get_by_role("button", name="Task stream").click()
-    expect(clusters.plots.locator(".bk-Figure").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("tab", name="Task stream")).to_be_visible()
+    clusters.wait_for_drawn("individual-task-stream")
 
     page.reload()
-    expect(clusters.plots.locator(".bk-Figure").first).to_be_visible(timeout=PATIENCE)
+    clusters.wait_for_drawn("individual-task-stream")
     clusters.open()
     clusters.row("night").click()
     clusters.panel.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Close the cluster").click()
     expect(clusters.state).to_contain_text("Closed", timeout=PATIENCE)
     expect(clusters.dashboard).to_contain_text("night has ended, and its dashboard with it.")
     expect(clusters.dashboard.locator("iframe")).to_be_hidden()

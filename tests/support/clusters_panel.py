@@ -2,10 +2,14 @@
 
 import shutil
 
-from playwright.sync_api import FrameLocator, Locator, Page, expect
-from tests.support.people import Person
+from playwright.sync_api import Locator, Page, expect
+from tests.support.people import PATIENCE, Person
 
 __all__ = ["Clusters", "forget_clusters", "ready"]
+
+
+_DRAWN = """() => window.Bokeh?.documents.some(document => [...document._all_models.values()].some(
+    model => model.type === 'ColumnDataSource' && model.get_length() > 0))"""
 
 
 class Clusters:
@@ -40,10 +44,12 @@ class Clusters:
         """The dashboard's page that can be seen."""
         return self.page.locator(".skiva-Dashboard:visible")
 
-    @property
-    def plots(self) -> FrameLocator:
-        """What is in it."""
-        return self.dashboard.frame_locator("iframe")
+    def wait_for_drawn(self, path: str) -> None:
+        """Wait until one of Dask's pages, in its tab, has something to draw."""
+        frame = self.dashboard.locator(f"iframe[src*='{path}']").element_handle(timeout=PATIENCE)
+        shown = frame.content_frame()
+        assert shown is not None
+        shown.wait_for_function(_DRAWN, timeout=PATIENCE)
 
 
 def ready(place: Locator, number: int) -> Locator:
