@@ -165,7 +165,7 @@ class Keeper:
         cluster = self._cluster
         if job.name not in cluster.leaving and job.end.get("how") not in {"refused", "left"}:
             before = self._trouble
-            self._trouble = after_end(before, now, was_ready=job.ready_at is not None)
+            self._trouble = after_end(before, now, was_ready=job.ready_at is not None, asked=job.asked)
             if not before.stuck:  # what the first ones said will do
                 self._tell_end(job)
             if self._trouble.stuck and not before.stuck:
@@ -176,7 +176,7 @@ class Keeper:
                 )
         elif job.end.get("how") == "refused" and not self._trouble.refused:
             # Slurm did not answer: the same is asked once more, later each time.
-            self._trouble = after_end(self._trouble, now, was_ready=False)
+            self._trouble = after_end(self._trouble, now, was_ready=False, asked=job.asked)
         cluster.drop_jobs([job.name])
 
     def _tell_end(self, job: KnownJob) -> None:

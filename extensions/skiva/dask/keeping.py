@@ -4,6 +4,7 @@ Workers are replaced before their time is over and never fewer than were wished 
 has a successor first, and leaves when that is ready, so that what it holds has somewhere to go.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -55,6 +56,8 @@ class Trouble:
     until: float = 0.0
     refused: str = ""
     """Slurm's own no, in a sentence."""
+    at: float = 0.0
+    """When the last of them ended."""
 
     @property
     def stuck(self) -> bool:
@@ -62,12 +65,17 @@ class Trouble:
         return bool(self.refused) or self.failures >= _MOST_FAILURES
 
 
-def after_end(trouble: Trouble, now: float, *, was_ready: bool) -> Trouble:
-    """The trouble after the end of a job that nobody asked to end: each failure doubles the pause."""
+def after_end(trouble: Trouble, now: float, *, was_ready: bool, asked: float = math.inf) -> Trouble:
+    """The trouble after the end of a job that nobody asked to end: each failure doubles the pause.
+
+    Jobs that were asked for before the last failure count with it, as those that one lost node had.
+    """
     if was_ready:
         return Trouble(refused=trouble.refused)
+    if trouble.failures and asked <= trouble.at:
+        return trouble
     failures = trouble.failures + 1
-    return Trouble(failures, now + min(_LONGEST_PAUSE, 2.0 ** (failures - 1)), trouble.refused)
+    return Trouble(failures, now + min(_LONGEST_PAUSE, 2.0 ** (failures - 1)), trouble.refused, now)
 
 
 def lead_of(lifetime: float, waits: Sequence[float]) -> float:

@@ -269,3 +269,14 @@ def test_nobody_leaves_early_while_nobody_can_take_over() -> None:
     joined = JobView(new[0].name, "ready", 45, ready_at=45.0, ends=100.0)
     assert leave(46.0, joined, new[1]) == 2
     assert leave(39.0, joined, new[1]) == 1
+
+
+def test_a_lost_node_with_many_that_were_starting_is_one_failure() -> None:
+    """Seven ended in one moment before they could work: others are asked for, up to three rounds."""
+    trouble = _CALM
+    for now in (10.0, 20.0):
+        for _ in range(7):
+            trouble = after_end(trouble, now, was_ready=False, asked=now - 5)
+        assert not trouble.stuck
+    assert trouble.failures == 2
+    assert after_end(trouble, 30.0, was_ready=False, asked=25.0).stuck
