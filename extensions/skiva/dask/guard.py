@@ -93,7 +93,8 @@ def _taken(stream: Any) -> bool:
         return False
     if is_own(stream.socket):
         return True
-    _log.warning("A connection of another account to this Dask process was refused.")
+    # No warning: of a connection that its other end has closed, the kernel does not tell whose it was.
+    _log.info("A connection was refused that is not this account's, or not any more.")
     stream.close()
     return False
 
