@@ -1,0 +1,77 @@
+"""Adapting asks Slurm in steps, not at every whim of the work."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from skiva.dask.adaptive import SteadyAdaptive
+from skiva.runs.wish import BadWish
+
+
+class _Cluster:
+    """Notes what is asked of it; does not allow more than eight workers."""
+
+    def __init__(self) -> None:
+        self.wishes: list[int] = []
+        self.gone: list[str] = []
+        self.said: list[str] = []
+        self.keeper = self
+
+    def wish_for(self, workers: int) -> None:
+        if workers > 8:
+            raise BadWish("workers: at most 8")
+        self.wishes.append(workers)
+
+    async def scale_down(self, workers: Iterable[str]) -> None:
+        self.gone += workers
+
+    def say(self, level: str, text: str) -> None:
+        self.said.append(f"{level}: {text}")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in seconds, which a test sets."""
+    now = [1000.0]
+    monkeypatch.setattr("skiva.dask.adaptive.time.monotonic", lambda: now[0])
+    return now
+
+
+def _adapting(cluster: _Cluster) -> Any:
+    return SteadyAdaptive(cluster, interval=0, minimum=0, maximum=100)
+
+
+async def test_more_is_asked_for_every_few_seconds_at_most(clock: list[float]) -> None:
+    """Ten wishes within a second are one request; three seconds later there may be another."""
+    cluster = _Cluster()
+    adapting = _adapting(cluster)
+    for wanted in range(1, 8):
+        await adapting.scale_up(wanted)
+    clock[0] += 3.1
+    await adapting.scale_up(8)
+    assert cluster.wishes == [1, 8]
+
+
+async def test_workers_go_more_slowly_than_they_come(clock: list[float]) -> None:
+    """Those that are idle soon after others went stay a while, which spares a new wait in the queue."""
+    cluster = _Cluster()
+    adapting = _adapting(cluster)
+    await adapting.scale_down(["a"])
+    clock[0] += 10
+    await adapting.scale_down(["b"])
+    clock[0] += 5.1
+    await adapting.scale_down(["c"])
+    assert cluster.gone == ["a", "c"]
+    assert adapting.wait_count == 10
+
+
+async def test_a_limit_is_told_and_ends_nothing(clock: list[float]) -> None:
+    """What the site does not allow is said in its words, and adapting goes on."""
+    cluster = _Cluster()
+    adapting = _adapting(cluster)
+    await adapting.scale_up(20)
+    clock[0] += 3.1
+    await adapting.scale_up(8)
+    assert cluster.said == ["warning: workers: at most 8"]
+    assert cluster.wishes == [8]
