@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from skiva.dask.place import ClusterDir
 from skiva.runs import status
 from skiva.runs.paths import RunDir
+from skiva.server.clusters.handlers import ROUTES as CLUSTER_ROUTES
 from skiva.server.runs.handlers import ROUTES
 from skiva_hub.site import Site
 
@@ -79,7 +81,7 @@ def test_fields_of_the_site_file_exist() -> None:
         for name, field in site["properties"].items()
         if (reference := field.get("items", field).get("$ref"))
     }
-    named = re.findall(rf"`({'|'.join(tables)})\.(\w+)`", "\n".join(TEXTS.values()))
+    named = re.findall(rf"`({'|'.join(tables)})\.(?!json`)(\w+)`", "\n".join(TEXTS.values()))
     assert named
     assert not [f"{table}.{field}" for table, field in named if field not in tables[table]]
 
@@ -113,6 +115,24 @@ def test_routes_of_runs_are_those_in_the_table() -> None:
     page = TEXTS[ROOT / "docs/reference/rest.md"].partition("## Runs")[2].partition("\n## ")[0]
     shown = set(re.findall(r"`(?:GET|POST|DELETE) (runs[\w/]*)", page))
     assert shown == {pattern.replace("([^/]+)", "ID") for pattern, _ in ROUTES}
+
+
+def test_files_of_a_cluster_are_those_in_the_table() -> None:
+    """The contributors' table has every file that a cluster's directory may have."""
+    page = TEXTS[ROOT / "docs/contributors/clusters.md"].partition("## Files")[2].partition("\n## ")[0]
+    place = ClusterDir(Path("/clusters/261122-k3f9ta2x"))
+    named = [name for name, value in vars(ClusterDir).items() if isinstance(value, property) and name != "id"]
+    files = {getattr(place, name).name for name in named}
+    assert files
+    assert files <= set(re.findall(r"`([\w.]+)/?`", page))
+
+
+def test_routes_of_clusters_are_those_in_the_table() -> None:
+    """The reference has every address of clusters that is asked for by name, and no other."""
+    page = TEXTS[ROOT / "docs/reference/rest.md"].partition("## Clusters")[2].partition("\n## ")[0]
+    shown = set(re.findall(r"`(?:GET|POST|DELETE) (clusters[\w/]*)", page))
+    known = {pattern.replace("([^/]+)", "ID").replace("(.*)", "PAGE") for pattern, _ in CLUSTER_ROUTES}
+    assert shown == {route for route in known if "(" not in route}
 
 
 def _runs_reference() -> str:
