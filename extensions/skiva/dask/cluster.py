@@ -36,9 +36,9 @@ __all__ = ["SliceCluster"]
 class SliceCluster(ShownCluster, SLURMCluster):
     """A Dask cluster whose workers are jobs on slices; use `skiva.cluster` to make one.
 
-    All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with` and `async with`.
-    Workers are replaced before their time is over, and jobs that end unasked are
-    asked for again, until it is plain that they cannot work: then `wait_for_workers` raises `NeverStarted`.
+    All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with` and `async with`. Workers are
+    replaced before their time is over, and jobs that end unasked are asked for again, until it is plain that
+    they cannot work, or Slurm refuses them: then `wait_for_workers` raises `NeverStarted`.
     """
 
     job_cls = WorkerJob
@@ -47,7 +47,7 @@ class SliceCluster(ShownCluster, SLURMCluster):
         """Start the scheduler of the cluster that `place` describes, and ask for its first workers.
 
         Raises:
-            NotSubmitted: Slurm refused the first workers; nothing is left of the cluster.
+            SlurmUnanswered: Slurm does not tell how the nodes are reached.
             RuntimeError: the scheduler could not start.
         """
         spec = place.read_spec()
