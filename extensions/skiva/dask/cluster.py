@@ -36,7 +36,7 @@ __all__ = ["SliceCluster"]
 class SliceCluster(ShownCluster, SLURMCluster):
     """A Dask cluster whose workers are jobs on slices; use `skiva.cluster` to make one.
 
-    All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with` and `async with`. Workers are
+    All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with`, `async with`. Workers are
     replaced before their time is over, and jobs that end unasked are asked for again, until it is plain that
     they cannot work, or Slurm refuses them: then `wait_for_workers` raises `NeverStarted`.
     """
