@@ -129,7 +129,8 @@ def test_work_outlives_preemption_a_lost_node_a_cancel_and_a_kill(owner: RunOwne
             one.kill()
     assert told["results"] == list(range(200))
     gone = [event for event in told["events"] if "is gone" in event]
-    assert len(gone) >= 3, told["events"]
+    # Who was about to be replaced anyway is not missed.
+    assert gone, told["events"]
     assert not [event for event in told["events"] if "stumbled" in event]
     assert short["results"] == list(range(150))
     assert not short["events"], "none met its limit"

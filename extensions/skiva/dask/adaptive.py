@@ -1,6 +1,7 @@
 """Dask's own adapting, but not at every whim: each change is a request to Slurm."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from distributed.deploy.adaptive import Adaptive
@@ -22,6 +23,7 @@ class SteadyAdaptive(Adaptive):
         options.setdefault("wait_count", _PATIENCE)
         super().__init__(cluster, **options)
         self._changed: dict[str, float] = {}
+        self._aim = 0
 
     def _may(self, what: str, pause: float) -> bool:
         now = time.monotonic()
@@ -30,15 +32,28 @@ class SteadyAdaptive(Adaptive):
         self._changed[what] = now
         return True
 
+    async def recommendations(self, target: int) -> dict[str, Any]:
+        """What leads to `target` workers."""
+        self._aim = target
+        told: dict[str, Any] = await super().recommendations(target)
+        return told
+
     async def scale_up(self, n: int) -> None:
         """Have `n` workers, or as many as the site allows."""
-        if self._may("up", _UP_EVERY):
-            try:
-                self.cluster.wish_for(n)
-            except BadWish as problem:
-                self.cluster.keeper.say("warning", str(problem))
+        if not self._may("up", _UP_EVERY):
+            return
+        cluster = self.cluster
+        try:
+            cluster.wish_for(n)
+        except BadWish as problem:
+            cluster.keeper.say_once("warning", str(problem))
+            if len(cluster.plan) < cluster.keeper.most < n:
+                with suppress(BadWish):
+                    cluster.wish_for(cluster.keeper.most)
 
     async def scale_down(self, workers: Any) -> None:
-        """Let these go."""
-        if workers and self._may("down", _DOWN_EVERY):
-            await self.cluster.scale_down(workers)
+        """Let jobs go of which all workers are to, but no more than leads to what is aimed at."""
+        each = self.cluster.slices.processes
+        jobs = self.cluster.whole_jobs(workers)[: max(0, (len(self.plan) - self._aim) // each)]
+        if jobs and self._may("down", _DOWN_EVERY):
+            self.cluster.let_go(jobs)

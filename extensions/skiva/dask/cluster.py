@@ -94,6 +94,13 @@ class SliceCluster(ShownCluster, SLURMCluster):
         if self.status == DaskStatus.running:
             return
         await super()._start()
+        try:
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _begin(self) -> None:
         place, http = self.place, self.scheduler.http_server
         told = {
             "address": self.scheduler.address,
@@ -154,7 +161,10 @@ class SliceCluster(ShownCluster, SLURMCluster):
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
         # What follows from a worker's going is the keeper's to decide; Dask's own way knows no groups.
+        name = str(self.scheduler_info["workers"][msg]["name"]) if op == "remove" else ""
         Cluster._update_worker_status(self, op, msg)  # noqa: SLF001
+        if name and not self._ending:
+            self.keeper.lost(name)
         self.keeper.wake()
 
     # -- how many workers ------------------------------------------------------------------
@@ -162,7 +172,7 @@ class SliceCluster(ShownCluster, SLURMCluster):
     def scale(
         self, n: int | None = None, jobs: int = 0, memory: str | None = None, cores: int | None = None
     ) -> Any:
-        """Have `n` workers (or so many jobs, or as much memory or as many cores together).
+        """Have `n` workers (or so many jobs, or as much memory or as many cores together), and adapt no more.
 
         Raises:
             BadWish: more than the site lets one person have.
@@ -170,6 +180,7 @@ class SliceCluster(ShownCluster, SLURMCluster):
         if self._ending:
             self.drop_jobs(list(self.worker_spec))
         else:
+            self.stop_adapting()
             self.keeper.try_again()
             self._wish(self._jobs_for(n, jobs, memory, cores))
         return NoOpAwaitable() if self.asynchronous else None
@@ -197,7 +208,8 @@ class SliceCluster(ShownCluster, SLURMCluster):
         self.loop.add_callback(self._have, jobs)
 
     def _have(self, jobs: int) -> None:
-        surplus = len(self.staying) - jobs
+        # Successors of workers that are still there come on top of what is wished for.
+        surplus = min(len(self.staying), self.wanted) - jobs
         self.wanted = jobs
         if surplus > 0:
             self._leave(self.keeper.least_useful(surplus))
@@ -229,10 +241,24 @@ class SliceCluster(ShownCluster, SLURMCluster):
 
     async def scale_down(self, workers: Iterable[str]) -> None:
         """Let these workers go, and with each all that are in its job."""
-        jobs = {self.job_name_of(str(worker)) for worker in workers} & set(self.staying)
-        self.wanted = max(0, self.wanted - len(jobs))
-        self._leave(sorted(jobs))
+        self.let_go({self.job_name_of(str(worker)) for worker in workers} & set(self._counted))
+
+    def let_go(self, jobs: Iterable[str]) -> None:
+        """Have so many jobs less, namely these."""
+        names = sorted(jobs)
+        self.wanted = max(0, self.wanted - len(names))
+        self._leave(names)
         self.keeper.wake()
+
+    def whole_jobs(self, workers: Iterable[str]) -> list[str]:
+        """The jobs of which every worker is among these; successors that are on their way do not count."""
+        named = {str(worker) for worker in workers}
+        return [job for job in self._counted if self.workers_of([job]) <= named]
+
+    @property
+    def _counted(self) -> list[str]:
+        """As many of the jobs as are wished for: while some are replaced there are more."""
+        return self.keeper.most_useful(self.wanted)
 
     def job_name_of(self, worker: str) -> str:
         """The job of a Dask worker."""
@@ -246,12 +272,12 @@ class SliceCluster(ShownCluster, SLURMCluster):
     @property
     def plan(self) -> set[str]:
         """The workers that there are to be."""
-        return self.workers_of(self.staying)
+        return self.workers_of(self._counted)
 
     @property
     def requested(self) -> set[str]:
         """Those for which Slurm has been asked."""
-        return self.workers_of(name for name in self.staying if name in self.workers)
+        return self.workers_of(name for name in self._counted if name in self.workers)
 
     @property
     def observed(self) -> set[str]:
@@ -265,6 +291,9 @@ class SliceCluster(ShownCluster, SLURMCluster):
         Raises:
             BadWish: the site does not let one person have so many.
         """
+        each = self.slices.processes
+        minimum = options.pop("minimum_jobs", 0) * each or minimum
+        maximum = options.pop("maximum_jobs", 0) * each or maximum
         most = most_workers(self.slices, self.slices.dask, self.keeper.reading())
         maximum = most if maximum is None else maximum
         if not 0 <= minimum <= maximum:

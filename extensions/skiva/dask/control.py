@@ -32,7 +32,8 @@ def answers(cluster: "SliceCluster") -> dict[tuple[str, str], Answer]:
     def adapt(body: Mapping[str, Any]) -> dict[str, Any]:
         _only(body, "minimum", "maximum")
         cluster.keeper.try_again()
-        cluster.adapt(minimum=_number(body, "minimum"), maximum=_number(body, "maximum"))
+        maximum = _number(body, "maximum") if "maximum" in body else None
+        cluster.adapt(minimum=_number(body, "minimum"), maximum=maximum)
         return status({})
 
     def close(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def note_closed(place: ClusterDir, why: str) -> bool:
 
 
 def forget_keys(place: ClusterDir) -> None:
-    """Remove them, so that nothing can connect any more."""
-    for path in (place.key, place.certificate):
+    """Remove them, so that nothing can connect any more, and the workers' variables, which may be secret."""
+    for path in (place.key, place.certificate, place.env):
         with suppress(OSError):
             path.unlink()

@@ -20,7 +20,7 @@ async def hand_over(scheduler: Any, workers: set[str], ends: float | None) -> No
     New tasks go elsewhere from the beginning, and those that have not begun yet at the end.
     """
     begun = time.time()
-    until = begun + _LONGEST if ends is None else min(ends - _LAST, begun + _LONGEST)
+    until = begun + _LONGEST if ends is None else ends - _LAST
     names = sorted(workers)
     with suppress(Exception):  # what cannot be retired is ended; Dask computes again what was lost
         await scheduler.retire_workers(names=names, close_workers=False, remove=False)

@@ -1,10 +1,12 @@
 """Keeps a cluster at the wished number of workers, and tells how it stands. Lives beside the scheduler."""
 
 import asyncio
+import math
 import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -14,10 +16,12 @@ from skiva.dask.limits import most_workers
 from skiva.dask.observing import KnownJob, last_lines, look
 from skiva.dask.queue_watch import QueueWatch
 from skiva.dask.status import Event, Status
+from skiva.dask.strays import Strays
 from skiva.dask.telling import tell
 from skiva.dask.worker_jobs import job_of
 from skiva.runs.files import write_whole
 from skiva.runs.queue import Reading
+from skiva_slurm.errors import Refused, SlurmUnanswered
 
 if TYPE_CHECKING:
     from skiva.dask.cluster import SliceCluster
@@ -32,6 +36,10 @@ _COUNT_EVERY = 10.0
 """Seconds between two looks at what else this person has, and so may have here."""
 _SURE = 1.0
 """Seconds within which the end of a whole job follows that of its workers."""
+_NOTICE = 3.0
+"""Seconds between an end from outside and that of the scheduler, so that all who are attached learn of it."""
+_AGAIN = 15.0
+"""Seconds after which workers are asked for again that Slurm refused while others worked."""
 _MOST_EVENTS = 20
 
 
@@ -51,7 +59,10 @@ class Keeper:
         self._told: Status | None = None
         self._written = 0.0
         self._hopeless: set[str] = set()
-        self._most, self._counted = 0, 0.0
+        self.most, self._counted = 0, 0.0
+        """How many workers are possible for this person here."""
+        self._ended = 0.0
+        self._strays = Strays(cluster.place.id)
 
     # -- its life --------------------------------------------------------------------------
 
@@ -80,7 +91,7 @@ class Keeper:
             try:
                 await self._look_once()
             except Exception as problem:  # noqa: BLE001 - one bad look must not end the watch
-                self.say("warning", f"The cluster's keeper stumbled and goes on: {problem!r}")
+                self.say_once("warning", f"The cluster's keeper stumbled and goes on: {problem!r}")
 
     # -- one look --------------------------------------------------------------------------
 
@@ -100,6 +111,8 @@ class Keeper:
             reading=reading,
             now=now,
         )
+        if await self._is_ended(now):
+            return
         self._note(now)
         plan = decide(
             [job.view() for job in self._jobs.values()],
@@ -110,7 +123,20 @@ class Keeper:
             waits=self._waits,
         )
         self._carry_out(plan, now)
+        await self._end_strays(reading, now)
         await self._tell(now)
+
+    async def _is_ended(self, now: float) -> bool:
+        """Whether somebody has ended the cluster from outside; it is then closed here too."""
+        if not await asyncio.to_thread(self._cluster.place.closed.exists):
+            return False
+        self._ended = self._ended or now
+        if now - self._ended >= _NOTICE:
+            self._ended = math.inf
+            why = (self._cluster.place.read(self._cluster.place.closed) or {}).get("why", "")
+            self.say("error", f"The cluster was ended from outside. {why}".strip())
+            self._cluster.close_soon()
+        return True
 
     def _follow(self, now: float) -> None:
         """Know the jobs that the cluster has, and forget those that it has not."""
@@ -138,13 +164,14 @@ class Keeper:
 
     def _note_death(self, job: KnownJob, now: float) -> None:
         """A worker of a job that goes on has died: its last lines, before they are lost in what follows."""
-        if job.phase == "ready":
-            job.told = False
-        elif job.phase == "partial" and not job.told and now - job.since >= _SURE:
-            job.told = True
+        if job.died_at is None or now - job.died_at < _SURE:
+            return
+        job.died_at = None
+        job.told = job.phase not in {"over", "leaving"}
+        if job.told:
             self.say(
                 "warning",
-                f"Worker {job.name}{_on(job)} died and is started anew.",
+                f"Worker {job.name}{_on(job)} died.",
                 last_lines(self._cluster.place, job.name),
             )
 
@@ -161,9 +188,17 @@ class Keeper:
         if plan.add and not plan.drop:
             cluster.add_jobs(plan.add)
 
+    async def _end_strays(self, reading: Reading | None, now: float) -> None:
+        """End jobs that Slurm has and the cluster does not know, as after a request without an answer."""
+        cluster = self._cluster
+        which = self._strays.due(reading, set(cluster.worker_spec), cluster.arrays.is_open, now)
+        if which:
+            with suppress(Refused, SlurmUnanswered):
+                await cluster.arrays.cancel_numbers(which)
+
     def _drop(self, job: KnownJob, now: float) -> None:
         cluster = self._cluster
-        if job.name not in cluster.leaving and job.end.get("how") not in {"refused", "left"}:
+        if job.name not in cluster.leaving and job.end.get("how") != "refused":
             before = self._trouble
             self._trouble = after_end(before, now, was_ready=job.ready_at is not None, asked=job.asked)
             if not before.stuck:  # what the first ones said will do
@@ -174,10 +209,18 @@ class Keeper:
                     "Workers end again and again before they can work, so no more are asked for. "
                     "Mend what their last lines say, then scale the cluster again.",
                 )
-        elif job.end.get("how") == "refused" and not self._trouble.refused:
-            # Slurm did not answer: the same is asked once more, later each time.
-            self._trouble = after_end(self._trouble, now, was_ready=False, asked=job.asked)
+        elif not self._trouble.refused:
+            self._trouble = self._after_refusal(job, now)
         cluster.drop_jobs([job.name])
+
+    def _after_refusal(self, job: KnownJob, now: float) -> Trouble:
+        """The same is asked for again, later each time; where others work, their end may make room."""
+        if self._works():
+            return replace(self._trouble, until=now + _AGAIN)
+        return after_end(self._trouble, now, was_ready=False, asked=job.asked)
+
+    def _works(self) -> bool:
+        return any(job.ready for job in self._jobs.values())
 
     def _tell_end(self, job: KnownJob) -> None:
         what = str(job.end.get("sentence") or "It was ended, or its node was lost.")
@@ -197,6 +240,13 @@ class Keeper:
     def _handed(self, name: str, _: object) -> None:
         self._handing.pop(name, None)
 
+    def lost(self, worker: str) -> None:
+        """A Dask worker went; why, shows in a moment."""
+        job = self._jobs.get(self._cluster.job_name_of(worker))
+        if job is not None and job.name not in self._cluster.leaving:
+            job.died_at = time.time()
+        self.wake()
+
     # -- asked by the cluster --------------------------------------------------------------
 
     def reading(self) -> Reading | None:
@@ -211,17 +261,32 @@ class Keeper:
         """The jobs to let go first: those that wait, then those that begin, then those that end soonest."""
         order = {"waiting": 0, "over": 0, "starting": 1, "partial": 2, "ready": 3}
         staying = [self._jobs.get(name) or KnownJob(name, asked=0.0) for name in self._cluster.staying]
-        staying.sort(key=lambda job: (order.get(job.phase, 0), -job.asked, job.ready_at or 0.0))
+        staying.sort(
+            key=lambda job: (
+                order.get(job.phase, 0),
+                job.ends or job.ready_at if job.ready_at else -job.asked,
+            )
+        )
         return [job.name for job in staying[:number]]
+
+    def most_useful(self, number: int) -> list[str]:
+        """The jobs to keep first: those that others are the successors of are among them."""
+        everybody = self.least_useful(len(self._cluster.staying))
+        return everybody[max(0, len(everybody) - number) :]
 
     def try_again(self) -> None:
         """Forget earlier failures: somebody has looked after them."""
         self._trouble = Trouble()
 
     def refused(self, sentence: str) -> None:
-        """Slurm said no to workers; the same would be refused again."""
-        self._trouble = Trouble(self._trouble.failures, self._trouble.until, sentence)
-        self.say("error", f"Slurm does not take the cluster's workers: {sentence}")
+        """Slurm said no to workers, or nothing at all (""). Where none work a no would come again."""
+        if not sentence:
+            # It may have them all the same: whoever clears up in the end looks for them.
+            self._cluster.reaper.owed = True
+            return
+        if not self._works():
+            self._trouble = replace(self._trouble, refused=sentence)
+        self.say_once("error", f"Slurm does not take the cluster's workers: {sentence}")
 
     def could_not_end(self, names: list[str], sentence: str) -> None:
         """Jobs that are not wished for any more could not be ended now."""
@@ -233,6 +298,11 @@ class Keeper:
         self._events.append(Event(at=time.time(), level=level, text=text, lines=lines))
         if level != "info":
             print(text, *(f"    {line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201
+
+    def say_once(self, level: Literal["info", "warning", "error"], text: str) -> None:
+        """The same, unless it was said lately."""
+        if all(event.text != text for event in self._events):
+            self.say(level, text)
 
     @property
     def trouble(self) -> Trouble:
@@ -248,14 +318,14 @@ class Keeper:
             list(self._jobs.values()),
             tuple(self._events),
             self._trouble,
-            self._most,
+            self.most,
             time.time(),
         )
 
     async def _tell(self, now: float) -> None:
         if now - self._counted >= _COUNT_EVERY:
             spec, self._counted = self._cluster.slices, now
-            self._most = await asyncio.to_thread(most_workers, spec, spec.dask, self.reading())
+            self.most = await asyncio.to_thread(most_workers, spec, spec.dask, self.reading())
         status = self.status()
         if self._told is None or self._is_news(status, self._told, now - self._written):
             self._told, self._written = status, now

@@ -23,7 +23,8 @@ def make(spec: ClusterSpec, variables: Mapping[str, str]) -> ClusterDir:
     """
     if words := lacks(spec.cuda):
         raise BadWish(words)
-    check(spec, -(-spec.workers // spec.processes), spec.dask, Queue().told())
+    most = max(spec.workers, spec.maximum or 0)
+    check(spec, -(-most // spec.processes), spec.dask, Queue().told())
     tidy(clusters_dir())
     try:
         return ClusterDir.make(clusters_dir(), spec, variables)

@@ -14,7 +14,7 @@ from skiva.runs.queue import QueueJob, Reading
 from skiva_slurm.jobs import Array
 from skiva_slurm.states import Life
 
-__all__ = ["KnownJob", "last_lines", "look"]
+__all__ = ["KnownJob", "last_lines", "look", "rows_by_task"]
 
 _LOST, _ANEW = 5.0, 30.0
 """Seconds after which a job whose workers have all gone is over, though it said nothing itself; where Slurm
@@ -52,6 +52,8 @@ class KnownJob:
     expected: float | None = None
     end: dict[str, Any] = field(default_factory=dict)
     """Its own last word."""
+    died_at: float | None = None
+    """When one of its workers went that nobody had told to, until people know."""
     told: bool = False
     """Whether people know that workers of its have died."""
 
@@ -88,7 +90,7 @@ def look(
     now: float,
 ) -> None:
     """Bring what is known of `jobs` up to date; `there` counts the workers of each that have joined."""
-    rows = _rows(place.id, reading)
+    rows = rows_by_task(place.id, reading)
     for job in jobs:
         _count(job, there[job.name], workers, now)
         if job.ready < workers:
@@ -147,7 +149,7 @@ def _phase(job: KnownJob, workers: int, leaving: set[str], row: QueueJob | None,
     return "starting" if running else "waiting"
 
 
-def _rows(cluster: str, reading: Reading | None) -> dict[tuple[int, int], QueueJob]:
+def rows_by_task(cluster: str, reading: Reading | None) -> dict[tuple[int, int], QueueJob]:
     """The queue's rows by batch and task; tasks that wait together share one."""
     found: dict[tuple[int, int], QueueJob] = {}
     for row in reading.of_cluster(cluster) if reading else ():

@@ -190,6 +190,10 @@ class RemoteCluster(ShownCluster, Cluster):
                 await ask(place, "POST", "close", {})
             await self._wait_for_end()
         except (NoAnswer, NotDone, TimeoutError):
+            if not self.slices.detached and not place.closed.exists() and read_status(place).living:
+                # Its scheduler lives in a kernel that is busy, and would go on asking for workers.
+                self.status = DaskStatus.running
+                raise NoAnswer("The kernel with its scheduler is busy; close the cluster there.") from None
             await self._end_from_outside()
         await self._disconnect()
 
@@ -218,9 +222,23 @@ class RemoteCluster(ShownCluster, Cluster):
             await asyncio.wait({self._following})
         await super()._close()
 
+    def close(self, timeout: float | None = None) -> Any:
+        """End the cluster.
+
+        Raises:
+            NoAnswer: its scheduler lives in a kernel that does not answer now.
+        """
+        done = super().close(timeout)
+        if not self.asynchronous:
+            self._loop_runner.stop()
+        return done
+
     def disconnect(self) -> Any:
         """Let go of the cluster, which goes on."""
-        return self.sync(self._disconnect)
+        done = self.sync(self._disconnect)
+        if not self.asynchronous:
+            self._loop_runner.stop()
+        return done
 
     def __exit__(self, *ended: object) -> None:
         if self._is_new:
@@ -255,8 +273,8 @@ class RemoteCluster(ShownCluster, Cluster):
         Raises:
             BadWish: the site does not let one person have so many.
         """
-        most = read_status(self.place).most_workers if maximum is None else maximum
-        return self._do("adapt", {"minimum": minimum, "maximum": most})
+        bounds = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
+        return self._do("adapt", bounds)
 
     def _do(self, what: str, body: dict[str, int]) -> Any:
         if self.asynchronous:

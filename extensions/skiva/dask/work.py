@@ -32,6 +32,9 @@ _TRIES, _PAUSE = 3, 0.5
 _GRACE = 2
 """Seconds between the request to end and the kill: what the workers held was handed over before."""
 _CLEARING = 20.0
+_KEEPER = 5.0
+"""Seconds within which a cluster that lives has written its status anew."""
+_UNREACHED = "Its node could not reach the cluster's scheduler."
 
 
 def main(arguments: list[str]) -> int:
@@ -104,15 +107,18 @@ def _lives(place: ClusterDir, address: str) -> bool:
 
 
 def _leave(place: ClusterDir, spec: WorkSpec, batch: int, task: int) -> int:
-    """Nobody needs this job: end with it what else is left of the cluster."""
+    """Nobody needs this job: end with it what else is left of the cluster, if that is gone."""
+    if not place.end(batch, task).exists():
+        _write(place.end(batch, task), {"at": time.time(), "how": "left", "exit": 0, "sentence": _UNREACHED})
+    if not place.closed.exists() and _tells_anew(place):
+        print(_UNREACHED, flush=True)  # noqa: T201 - the job's log
+        return 1
     import asyncio
 
     from skiva.dask.ending import cancel_all, forget_keys, note_closed  # rarely needed, and slow to load
     from skiva_slurm.errors import SkivaSlurmError
 
     print("The cluster's scheduler is gone, so there is nothing to work for.", flush=True)  # noqa: T201
-    if not place.end(batch, task).exists():
-        _write(place.end(batch, task), {"at": time.time(), "how": "left", "exit": 0, "sentence": ""})
     # A scheduler's own job that was closed in order ends by itself.
     closed = place.closed.exists()
     own = (place.read(place.submitted(0)) or {}).get("job_id") if closed else 0
@@ -121,6 +127,16 @@ def _leave(place: ClusterDir, spec: WorkSpec, batch: int, task: int) -> int:
     if note_closed(place, "Its scheduler is gone: it was killed, or its node was lost."):
         forget_keys(place)
     return 0
+
+
+def _tells_anew(place: ClusterDir) -> bool:
+    """Whether the cluster's keeper still writes: then only this node does not reach the scheduler."""
+    before, until = (place.read(place.status) or {}).get("at"), time.monotonic() + _KEEPER
+    while time.monotonic() < until:
+        if (place.read(place.status) or {}).get("at") != before:
+            return True
+        time.sleep(_PAUSE)
+    return False
 
 
 # -- the workers -----------------------------------------------------------------------------

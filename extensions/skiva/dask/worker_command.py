@@ -1,5 +1,6 @@
 """The command line and the environment of a job's workers. Pure but for asking NVML about the devices."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,8 @@ __all__ = ["BadDevices", "command", "device_limit", "variables"]
 _SPILL_AT = 0.8
 """The share of a device's memory at which a worker begins to spill: dask-cuda's own default."""
 _DEATH_TIMEOUT = 60
-_JOBS_OWN = (
-    "SLURM_",
-    "CUDA_VISIBLE_DEVICES",
-    "CUDA_DEVICE_ORDER",
-    "ROCR_",
-    "GPU_DEVICE_",
-    "TMPDIR",
-    "HOME",
-    "USER",
-)
+_JOBS_OWN = re.compile(r"(SLURM|ROCR|GPU_DEVICE)_.*|CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|TMPDIR|HOME|USER")
+_SHELLS = re.compile("LOGNAME|SHELL")
 
 
 class BadDevices(Exception):
@@ -38,8 +31,10 @@ def variables(
     Raises:
         BadDevices: Slurm gave the job other devices than the slice has.
     """
-    env = {name: value for name, value in told.items() if not name.startswith(_JOBS_OWN)}
-    env |= {name: value for name, value in job.items() if name.startswith((*_JOBS_OWN, "LOGNAME", "SHELL"))}
+    env = {name: value for name, value in told.items() if not _JOBS_OWN.fullmatch(name)}
+    env |= {
+        name: value for name, value in job.items() if _JOBS_OWN.fullmatch(name) or _SHELLS.fullmatch(name)
+    }
     env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     env["PYTHONPATH"] = ":".join(place for place in spec.sys_path if ":" not in place)
     # Whatever a worker has to tell, it tells its scheduler.

@@ -117,8 +117,16 @@ class Arrays:
     def _refused(self, batch: int, sentence: str, *, for_good: bool) -> None:
         with suppress(OSError):
             write_json(self.place.refused(batch), {"sentence": sentence, "at": time.time()}, sync=False)
-        if for_good:
-            self._on_refusal(sentence)
+        self._on_refusal(sentence if for_good else "")
+
+    def is_open(self, batch: int) -> bool:
+        """Whether Slurm's answer to this submission is still awaited."""
+        asked = self._asked.get(batch)
+        return asked is not None and not asked.done()
+
+    async def cancel_numbers(self, which: Sequence[str]) -> None:
+        """End jobs as Slurm numbers them. Raises Refused, SlurmUnanswered."""
+        await self._slurm.cancel_many(which)
 
     def number(self, batch: int) -> int | None:
         """The array's number, if Slurm has it."""

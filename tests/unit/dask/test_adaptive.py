@@ -1,6 +1,7 @@
 """Adapting asks Slurm in steps, not at every whim of the work."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from skiva.runs.wish import BadWish
 class _Cluster:
     """Notes what is asked of it; does not allow more than eight workers."""
 
+    slices = SimpleNamespace(processes=1)
+    most = 8
+
     def __init__(self) -> None:
+        self.plan = {"a", "b", "c"}
         self.wishes: list[int] = []
         self.gone: list[str] = []
         self.said: list[str] = []
@@ -23,10 +28,13 @@ class _Cluster:
             raise BadWish("workers: at most 8")
         self.wishes.append(workers)
 
-    async def scale_down(self, workers: Iterable[str]) -> None:
-        self.gone += workers
+    def whole_jobs(self, workers: Iterable[str]) -> list[str]:
+        return list(workers)
 
-    def say(self, level: str, text: str) -> None:
+    def let_go(self, jobs: list[str]) -> None:
+        self.gone += jobs
+
+    def say_once(self, level: str, text: str) -> None:
         self.said.append(f"{level}: {text}")
 
 
@@ -74,4 +82,13 @@ async def test_a_limit_is_told_and_ends_nothing(clock: list[float]) -> None:
     clock[0] += 3.1
     await adapting.scale_up(8)
     assert cluster.said == ["warning: workers: at most 8"]
-    assert cluster.wishes == [8]
+    assert cluster.wishes == [8, 8]
+
+
+async def test_no_more_go_than_leads_to_the_aim(clock: list[float]) -> None:
+    """Of three idle workers two go where one is to stay, whatever else Dask names."""
+    cluster = _Cluster()
+    adapting = _adapting(cluster)
+    adapting._aim = 1
+    await adapting.scale_down(["a", "b", "c"])
+    assert cluster.gone == ["a", "b"]
