@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +16,7 @@ from skiva.dask.address import own_address
 from skiva.dask.control import answers
 from skiva.dask.display import ShownCluster
 from skiva.dask.ending import forget_keys, note_closed
+from skiva.dask.job_count import JobCount
 from skiva.dask.keeper import Keeper
 from skiva.dask.limits import check, most_workers
 from skiva.dask.place import ClusterDir
@@ -33,7 +33,7 @@ from skiva_slurm.errors import Refused, SlurmUnanswered
 __all__ = ["SliceCluster"]
 
 
-class SliceCluster(ShownCluster, SLURMCluster):
+class SliceCluster(JobCount, ShownCluster, SLURMCluster):
     """A Dask cluster whose workers are jobs on slices; use `skiva.cluster` to make one.
 
     All of `SLURMCluster` is there: `scale`, `adapt`, `close`, `get_logs`, `with`, `async with`. Workers are
@@ -53,11 +53,8 @@ class SliceCluster(ShownCluster, SLURMCluster):
         spec = place.read_spec()
         self.place = place
         self.slices = spec
+        self.leaving, self.wanted = set(), 0
         self.owner = int(os.environ.get("SLURM_JOB_ID") or 0)
-        self.leaving: set[str] = set()
-        """Names of jobs that hand over what they hold, and then go."""
-        self.wanted = 0
-        """Jobs that there are to be, without those that are leaving."""
         self.bounds: Bounds | None = None
         """Between how many workers it adapts."""
         self.ends: float | None = None
@@ -206,84 +203,6 @@ class SliceCluster(ShownCluster, SLURMCluster):
             check(self.slices, more, self.slices.dask, self.keeper.reading())
         # Asked for from any thread, it is done on the event loop, where alone the jobs are counted.
         self.loop.add_callback(self._have, jobs)
-
-    def _have(self, jobs: int) -> None:
-        # Successors of workers that are still there come on top of what is wished for.
-        surplus = min(len(self.staying), self.wanted) - jobs
-        self.wanted = jobs
-        if surplus > 0:
-            self._leave(self.keeper.least_useful(surplus))
-        self.keeper.wake()
-
-    @property
-    def staying(self) -> list[str]:
-        """Names of the jobs that there are, without those that are leaving."""
-        return [name for name in self.worker_spec if name not in self.leaving]
-
-    def _leave(self, names: Iterable[str]) -> None:
-        """Jobs whose workers have joined hand over what they hold; the others simply end."""
-        joined = {name for name in names if self.keeper.has_joined(name)}
-        self.leaving |= joined
-        self.drop_jobs([name for name in names if name not in joined])
-
-    def drop_jobs(self, names: Iterable[str]) -> None:
-        """End these jobs, whatever they are at."""
-        for name in names:
-            self.worker_spec.pop(name, None)
-            self.leaving.discard(name)
-        self.loop.add_callback(self._correct_state)
-
-    def add_jobs(self, number: int) -> None:
-        """Ask for so many more worker jobs, as one array."""
-        for name in self.arrays.new(number):
-            self.worker_spec[name] = self.new_spec
-        self._correct_state()
-
-    async def scale_down(self, workers: Iterable[str]) -> None:
-        """Let these workers go, and with each all that are in its job."""
-        self.let_go({self.job_name_of(str(worker)) for worker in workers} & set(self._counted))
-
-    def let_go(self, jobs: Iterable[str]) -> None:
-        """Have so many jobs less, namely these."""
-        names = sorted(jobs)
-        self.wanted = max(0, self.wanted - len(names))
-        self._leave(names)
-        self.keeper.wake()
-
-    def whole_jobs(self, workers: Iterable[str]) -> list[str]:
-        """The jobs of which every worker is among these; successors that are on their way do not count."""
-        named = {str(worker) for worker in workers}
-        return [job for job in self._counted if self.workers_of([job]) <= named]
-
-    @property
-    def _counted(self) -> list[str]:
-        """As many of the jobs as are wished for: while some are replaced there are more."""
-        return self.keeper.most_useful(self.wanted)
-
-    def job_name_of(self, worker: str) -> str:
-        """The job of a Dask worker."""
-        return worker.rpartition("-")[0] if self.slices.processes > 1 else worker
-
-    def workers_of(self, jobs: Iterable[str]) -> set[str]:
-        """The names of the Dask workers that these jobs have."""
-        count = self.slices.processes
-        return {f"{job}-{part}" if count > 1 else job for job in jobs for part in range(count)}
-
-    @property
-    def plan(self) -> set[str]:
-        """The workers that there are to be."""
-        return self.workers_of(self._counted)
-
-    @property
-    def requested(self) -> set[str]:
-        """Those for which Slurm has been asked."""
-        return self.workers_of(name for name in self._counted if name in self.workers)
-
-    @property
-    def observed(self) -> set[str]:
-        """Those that are there, without those that are leaving."""
-        there = {str(worker["name"]) for worker in self.scheduler_info["workers"].values()}
-        return there - self.workers_of(self.leaving)
 
     def adapt(self, *args: Any, minimum: int = 0, maximum: int | None = None, **options: Any) -> Any:
         """Have between `minimum` and `maximum` workers, as the work demands; it changes slowly.

@@ -2,24 +2,24 @@
 
 import asyncio
 import math
-import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from skiva.dask.handing_over import hand_over
-from skiva.dask.keeping import Plan, Trouble, after_end, decide
+from skiva.dask.keeping import Plan, Trouble, after_end, by_use, decide
 from skiva.dask.limits import most_workers
+from skiva.dask.looking import Looking
 from skiva.dask.observing import KnownJob, last_lines, look
 from skiva.dask.queue_watch import QueueWatch
-from skiva.dask.status import Event, Status
+from skiva.dask.status import Status
+from skiva.dask.status_file import StatusFile
 from skiva.dask.strays import Strays
 from skiva.dask.telling import tell
 from skiva.dask.worker_jobs import job_of
-from skiva.runs.files import write_whole
 from skiva.runs.queue import Reading
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Keeper"]
 
-_LOOK_EVERY = 0.5
-"""Seconds between two looks where nothing wakes the keeper."""
-_TELL_EVERY = 2.0
-"""Seconds after which the status is written down though only numbers of tasks and bytes have changed."""
 _COUNT_EVERY = 10.0
 """Seconds between two looks at what else this person has, and so may have here."""
 _SURE = 1.0
@@ -40,24 +36,20 @@ _NOTICE = 3.0
 """Seconds between an end from outside and that of the scheduler, so that all who are attached learn of it."""
 _AGAIN = 15.0
 """Seconds after which workers are asked for again that Slurm refused while others worked."""
-_MOST_EVENTS = 20
 
 
-class Keeper:
+class Keeper(Looking):
     """One per cluster; everything in it happens on the scheduler's event loop."""
 
     def __init__(self, cluster: "SliceCluster") -> None:
+        super().__init__()
         self._cluster = cluster
         self._jobs: dict[str, KnownJob] = {}
         self._trouble = Trouble()
-        self._events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self._waits: deque[float] = deque(maxlen=8)
         self._queue = QueueWatch(cluster.slices)
-        self._awake = asyncio.Event()
         self._handing: dict[str, asyncio.Task[None]] = {}
-        self._running: asyncio.Task[None] | None = None
-        self._told: Status | None = None
-        self._written = 0.0
+        self._file = StatusFile(cluster.place)
         self._hopeless: set[str] = set()
         self.most, self._counted = 0, 0.0
         """How many workers are possible for this person here."""
@@ -66,32 +58,16 @@ class Keeper:
 
     # -- its life --------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Make the first jobs, ask Slurm for them, and keep watch."""
-        await self._look_once()
-        self._running = asyncio.ensure_future(self._run())
-
     async def stop(self) -> None:
         """Decide nothing any more."""
-        tasks = [task for task in (self._running, *self._handing.values()) if task is not None]
-        for task in tasks:
+        await super().stop()
+        for task in self._handing.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._handing.values(), return_exceptions=True)
 
     def wake(self) -> None:
         """Look again at once; may be called from any thread."""
         self._cluster.loop.add_callback(self._awake.set)
-
-    async def _run(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await self._awake.wait()
-            self._awake.clear()
-            try:
-                await self._look_once()
-            except Exception as problem:  # noqa: BLE001 - one bad look must not end the watch
-                self.say_once("warning", f"The cluster's keeper stumbled and goes on: {problem!r}")
 
     # -- one look --------------------------------------------------------------------------
 
@@ -258,16 +234,12 @@ class Keeper:
         return name in self._jobs and self._jobs[name].ready > 0
 
     def least_useful(self, number: int) -> list[str]:
-        """The jobs to let go first: those that wait, then those that begin, then those that end soonest."""
-        order = {"waiting": 0, "over": 0, "starting": 1, "partial": 2, "ready": 3}
-        staying = [self._jobs.get(name) or KnownJob(name, asked=0.0) for name in self._cluster.staying]
-        staying.sort(
-            key=lambda job: (
-                order.get(job.phase, 0),
-                job.ends or job.ready_at if job.ready_at else -job.asked,
-            )
+        """The jobs to let go first."""
+        asked_now = (
+            KnownJob(name, asked=math.inf) for name in self._cluster.staying if name not in self._jobs
         )
-        return [job.name for job in staying[:number]]
+        known = (self._jobs[name] for name in self._cluster.staying if name in self._jobs)
+        return by_use(job.view() for job in (*asked_now, *known))[:number]
 
     def most_useful(self, number: int) -> list[str]:
         """The jobs to keep first: those that others are the successors of are among them."""
@@ -293,17 +265,6 @@ class Keeper:
         self._cluster.reaper.owed = True
         self.say("warning", f"{len(names)} worker jobs could not be ended yet: {sentence}")
 
-    def say(self, level: Literal["info", "warning", "error"], text: str, lines: tuple[str, ...] = ()) -> None:
-        """Let people know, in the card and at once in the notebook."""
-        self._events.append(Event(at=time.time(), level=level, text=text, lines=lines))
-        if level != "info":
-            print(text, *(f"    {line}" for line in lines), sep="\n", file=sys.stderr, flush=True)  # noqa: T201
-
-    def say_once(self, level: Literal["info", "warning", "error"], text: str) -> None:
-        """The same, unless it was said lately."""
-        if all(event.text != text for event in self._events):
-            self.say(level, text)
-
     @property
     def trouble(self) -> Trouble:
         """What keeps workers from coming."""
@@ -316,7 +277,7 @@ class Keeper:
         return tell(
             self._cluster,
             list(self._jobs.values()),
-            tuple(self._events),
+            self.events,
             self._trouble,
             self.most,
             time.time(),
@@ -326,25 +287,11 @@ class Keeper:
         if now - self._counted >= _COUNT_EVERY:
             spec, self._counted = self._cluster.slices, now
             self.most = await asyncio.to_thread(most_workers, spec, spec.dask, self.reading())
-        status = self.status()
-        if self._told is None or self._is_news(status, self._told, now - self._written):
-            self._told, self._written = status, now
-            await asyncio.to_thread(self._write, status)
-
-    @staticmethod
-    def _is_news(status: Status, told: Status, age: float) -> bool:
-        """Whether it is worth writing down: numbers that change all the time are so every now and then."""
-        changing = {"at": told.at, "memory": told.memory, "tasks": told.tasks}
-        return age >= _TELL_EVERY or status.model_copy(update=changing) != told
-
-    def _write(self, status: Status) -> None:
-        with suppress(OSError):
-            write_whole(self._cluster.place.status, status.model_dump_json().encode(), sync=False)
+        await self._file.tell(self.status())
 
     def write_last(self) -> None:
         """The status of the cluster when it has ended, for whoever looks later."""
-        with suppress(OSError):
-            self._write(self.status())
+        self._file.write(self.status())
 
 
 def _on(job: KnownJob) -> str:

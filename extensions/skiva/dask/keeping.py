@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["JobView", "Plan", "Trouble", "after_end", "decide", "expires_at", "lead_of"]
+__all__ = ["JobView", "Plan", "Trouble", "after_end", "by_use", "decide", "expires_at", "lead_of"]
 
 Phase = Literal["waiting", "starting", "ready", "partial", "leaving", "over"]
 _STAGGER = 0.2
@@ -136,6 +136,17 @@ def decide(
         retire=tuple(leave),
         drop=tuple(job.name for job in over),
     )
+
+
+def by_use(jobs: Iterable[JobView]) -> list[str]:
+    """Names, the least useful first: jobs that wait, then those that begin, then those that end soonest."""
+    order = {"waiting": 0, "over": 0, "starting": 1, "partial": 2, "ready": 3}
+
+    def use(job: JobView) -> tuple[int, float]:
+        there = job.ready_at is not None
+        return order.get(job.phase, 0), (job.ends or job.ready_at or 0.0) if there else -job.since
+
+    return [job.name for job in sorted(jobs, key=use)]
 
 
 def _last(living: Sequence[JobView], ready: Sequence[JobView], now: float) -> set[str]:

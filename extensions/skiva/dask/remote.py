@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from skiva.dask.look import look
 from skiva.dask.place import ClusterDir
 from skiva.dask.security import load
 from skiva.dask.status import Status, read_status
-from skiva.dask.waiting import NeverStarted, until_ready
+from skiva.dask.waiting import NeverStarted, joined, until_it_listens, until_ready
 from skiva.runs.queue import Queue
 from skiva.runs.slurm import wait_for
 from skiva.runs.wish import BadWish
@@ -32,10 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteCluster"]
 
-_SHORTEST, _LONGEST = 0.1, 1.0
-"""Seconds between two looks while its scheduler is awaited."""
-_SPARED = 3.0
-"""Seconds for which nothing is said of what is waited for."""
+_SHORTEST = 0.1
+"""Seconds between two looks for the end of what was closed."""
 _PROMPT = 2.0
 """Seconds that a look at the workers may take; Dask itself would try for long."""
 _SILENCE = 60.0
@@ -109,7 +106,7 @@ class RemoteCluster(ShownCluster, Cluster):
         if self._offer is not None:
             await submit(self.place, self.slices, self._offer)
             self._offer = None
-        address = await self._address()
+        address = await until_it_listens(self.place, self._look, self._log)
         self.security = load(self.place)
         self.scheduler_comm = rpc(address, connection_args=self.security.get_connection_args("client"))
         try:
@@ -147,34 +144,15 @@ class RemoteCluster(ShownCluster, Cluster):
             if event not in before.events and event.level != "info":
                 _say(event.text, *(f"    {line}" for line in event.lines))
         if status.state != before.state and not status.living:
-            _say(f"Cluster {self.name!r}: {_joined(status.sentence, status.action)}")
+            _say(f"Cluster {self.name!r}: {joined(status.sentence, status.action)}")
 
     def _look(self) -> Status:
         return look(self.place, self._queue.reading())
 
-    async def _address(self) -> str:
-        """Where the scheduler listens, as soon as it does; until then what it waits for is printed."""
-        said, pause, place, began = "", _SHORTEST, self.place, time.monotonic()
-        while True:
-            told = place.read(place.scheduler) or {}
-            if address := str(told.get("address") or ""):
-                if not address.startswith("tls://"):
-                    raise NeverStarted("Its scheduler does not encrypt, so nothing is sent to it.")
-                return address
-            status = await asyncio.to_thread(self._look)
-            if not status.living or status.state == "stuck":
-                raise NeverStarted(_joined(status.sentence, status.action))
-            words = _joined(status.sentence, status.action)
-            if words != said and time.monotonic() - began >= _SPARED:
-                self._log(words)
-                said = words
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST, pause * 1.3)
-
     def _unreachable(self, problem: BaseException) -> NeverStarted:
         status = read_status(self.place)
         if not status.living:
-            return NeverStarted(_joined(status.sentence, status.action))
+            return NeverStarted(joined(status.sentence, status.action))
         return NeverStarted(f"Its scheduler does not answer ({problem!r}); try again.")
 
     async def _close(self) -> None:
@@ -307,7 +285,3 @@ class RemoteCluster(ShownCluster, Cluster):
 
 def _say(*lines: str) -> None:
     print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - for the person at the notebook
-
-
-def _joined(*words: str) -> str:
-    return " ".join(word for word in words if word)

@@ -7,7 +7,7 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skiva.dask.keeping import JobView, Phase, Plan, Trouble, after_end, decide, expires_at, lead_of
+from skiva.dask.keeping import JobView, Phase, Plan, Trouble, after_end, by_use, decide, expires_at, lead_of
 
 _STEP = 1.0
 _CALM = Trouble()
@@ -280,3 +280,15 @@ def test_a_lost_node_with_many_that_were_starting_is_one_failure() -> None:
         assert not trouble.stuck
     assert trouble.failures == 2
     assert after_end(trouble, 30.0, was_ready=False, asked=25.0).stuck
+
+
+def test_who_is_of_least_use_goes_first() -> None:
+    """Those that wait, the youngest first; those that begin; of those that work the one that ends soonest."""
+    jobs = [
+        JobView("new", "ready", 50, 50, 900),
+        JobView("old", "ready", 10, 10, 300),
+        JobView("begins", "starting", 60),
+        JobView("waits", "waiting", 20),
+        JobView("waits less", "waiting", 40),
+    ]
+    assert by_use(jobs) == ["waits less", "waits", "begins", "old", "new"]
