@@ -15,10 +15,8 @@ def _row(batch: int, tasks: str, state: str = "RUNNING", cluster: str = _ID) -> 
     )
 
 
-def _due(
-    strays: Strays, now: float, *rows: QueueJob, known: set[str] | None = None, open_: int = 0
-) -> list[str]:
-    return strays.due(Reading(now, rows), known or set(), lambda batch: batch == open_, now)
+def _due(strays: Strays, now: float, *rows: QueueJob, known: str = "", open_: int = 0) -> list[str]:
+    return strays.due(Reading(now, rows), {known}, lambda batch: batch == open_, now)
 
 
 def test_an_array_whose_answer_was_lost_is_ended_after_a_while() -> None:
