@@ -148,7 +148,7 @@ class Keeper(Looking):
             self.say(
                 "warning",
                 f"Worker {job.name}{_on(job)} died.",
-                last_lines(self._cluster.place, job.name),
+                job.last,
             )
 
     def _carry_out(self, plan: Plan, now: float) -> None:
@@ -220,7 +220,8 @@ class Keeper(Looking):
         """A Dask worker went; why, shows in a moment."""
         job = self._jobs.get(self._cluster.job_name_of(worker))
         if job is not None and job.name not in self._cluster.leaving:
-            job.died_at = time.time()
+            # What it said at last, before its successor in the same job fills the log.
+            job.died_at, job.last = time.time(), last_lines(self._cluster.place, job.name)
         self.wake()
 
     # -- asked by the cluster --------------------------------------------------------------

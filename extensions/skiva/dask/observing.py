@@ -54,6 +54,8 @@ class KnownJob:
     """Its own last word."""
     died_at: float | None = None
     """When one of its workers went that nobody had told to, until people know."""
+    last: tuple[str, ...] = ()
+    """The end of its log at that moment."""
     told: bool = False
     """Whether people know that workers of its have died."""
 
