@@ -32,12 +32,17 @@ class JobCount:
     """Jobs that there are to be, without those that are leaving."""
 
     def _have(self, jobs: int) -> None:
-        # Successors of workers that are still there come on top of what is wished for.
-        surplus = min(len(self.staying), self.wanted) - jobs
+        fewer = jobs < self.wanted
         self.wanted = jobs
-        if surplus > 0:
-            self._leave(self.keeper.least_useful(surplus))
+        if fewer:
+            self._trim()
         self.keeper.wake()
+
+    def _trim(self) -> None:
+        """Let go what is more than wished for; a successor that is needed all the same is asked for again."""
+        extra = len(self.staying) - self.wanted
+        if extra > 0:
+            self._leave(self.keeper.least_useful(extra))
 
     @property
     def staying(self) -> list[str]:
@@ -70,8 +75,11 @@ class JobCount:
     def let_go(self, jobs: Iterable[str]) -> None:
         """Have so many jobs less, namely these."""
         names = sorted(jobs)
+        if not names:
+            return
         self.wanted = max(0, self.wanted - len(names))
         self._leave(names)
+        self._trim()
         self.keeper.wake()
 
     def whole_jobs(self, workers: Iterable[str]) -> list[str]:
