@@ -38,7 +38,7 @@ class _Cluster(JobCount):
 
 
 def test_a_successor_is_no_more_than_was_wished_for() -> None:
-    """What adapts sees as many workers as are wished for, and does not take the successor for one too many."""
+    """What adapts sees as many workers as are wished for, and takes no successor for one too many."""
     cluster = _Cluster()
     assert cluster.plan == cluster.requested == {"old", "older"}
     cluster._have(2)
