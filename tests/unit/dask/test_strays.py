@@ -33,13 +33,18 @@ def test_an_array_whose_answer_was_lost_is_ended_after_a_while() -> None:
 @given(st.integers(1, 5), st.integers(0, 9), st.sampled_from(["COMPLETED", "CANCELLED", "COMPLETING"]))
 def test_nothing_else_is_ended(batch: int, task: int, over: str) -> None:
     """Neither what the cluster knows or just asks for, nor its scheduler, others' jobs, and what is over."""
-    strays = Strays(_ID)
-    for now in (1000.0, 1050.0, 1100.0):
-        assert not _due(strays, now, _row(batch, str(task)), known=f"{_ID}-{batch}-{task}")
-        assert not _due(strays, now, _row(batch, str(task)), open_=batch)
-        assert not _due(strays, now, _row(0, ""))
-        assert not _due(strays, now, _row(batch, str(task), cluster="261122-aaaaaaaa"))
-        assert not _due(strays, now, _row(batch, str(task), over))
+    row = _row(batch, str(task))
+    cases: list[tuple[QueueJob, str, int]] = [
+        (row, f"{_ID}-{batch}-{task}", 0),
+        (row, "", batch),
+        (_row(0, ""), "", 9),
+        (_row(batch, str(task), cluster="261122-aaaaaaaa"), "", 9),
+        (_row(batch, str(task), over), "", 9),
+    ]
+    for one, known, open_ in cases:
+        strays = Strays(_ID)
+        for now in (1000.0, 1050.0, 1100.0):
+            assert not _due(strays, now, one, known=known, open_=open_)
 
 
 def test_an_old_reading_ends_nothing() -> None:

@@ -192,3 +192,13 @@ async def test_the_address_is_the_one_towards_the_nodes(nodes: str, found: bool,
         return
     with pytest.raises(SlurmUnanswered, match="nodes of partition gpu"):
         await own_address(str(tmp_path), None, "gpu")
+
+
+def test_keys_and_variables_go_with_the_cluster(place: ClusterDir) -> None:
+    """What opens a cluster, and what may be secret in its workers' environment, is not kept."""
+    for path in (place.key, place.certificate, place.env):
+        path.write_text("secret")
+    forget_keys(place)
+    forget_keys(place)
+    assert not any(path.exists() for path in (place.key, place.certificate, place.env))
+    assert place.spec.exists()
