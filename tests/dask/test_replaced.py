@@ -112,30 +112,31 @@ def test_work_outlives_preemption_a_lost_node_a_cancel_and_a_kill(owner: RunOwne
 
     Elsewhere jobs of a minute are replaced meanwhile before Slurm's own limit, and nothing is lost.
     """
-    program = _begin(owner, "hard", "slice='low', workers=4, lifetime=24, hours=0.2")
-    minute = _begin(owner, "minute", "slice='shared', workers=2, hours=1/60", tasks=150)
+    begun = [program := _begin(owner, "hard", "slice='low', workers=4, lifetime=24, hours=0.2")]
     try:
         wait_until(lambda: _done(owner, "hard") >= 10, 90, "work is done")
         _preempt(owner, _ready(owner, "hard")[0]["node"])
         wait_until(lambda: _done(owner, "hard") >= 50 and _ready(owner, "hard"), 120, "work goes on")
         _lose(owner, _ready(owner, "hard")[-1]["node"])
+        # Any node may be the one that is lost, so what is to lose nothing begins after that.
+        begun.append(minute := _begin(owner, "minute", "slice='shared', workers=2, hours=1/60", tasks=130))
         wait_until(lambda: _done(owner, "hard") >= 80 and len(_ready(owner, "hard")) > 2, 120, "it goes on")
         first, second, *_ = _ready(owner, "hard")
         owner.slurm("scancel", first["job_id"])
         os.kill(_supervisor(second["name"]), signal.SIGKILL)
         told, short = _end(owner, "hard", program), _end(owner, "minute", minute)
     finally:
-        for one in (program, minute):
+        for one in begun:
             one.kill()
     assert told["results"] == list(range(200))
     gone = [event for event in told["events"] if "is gone" in event]
     # Who was about to be replaced anyway is not missed.
     assert gone, told["events"]
     assert not [event for event in told["events"] if "stumbled" in event]
-    assert short["results"] == list(range(150))
-    assert not short["events"], "none met its limit"
+    assert short["results"] == list(range(130))
+    assert not short["events"], f"none met its limit: {short['events']}"
     # Where joining takes half a minute nobody is there yet to take over from jobs that last one.
-    assert short["begun"] == 150 or short["least"] == 0
+    assert short["begun"] == 130 or short["least"] == 0
     assert short["batches"] > 2
     wait_until(lambda: not jobs_of(owner), 20, lambda: jobs_of(owner))
 

@@ -18,7 +18,13 @@ from skiva.dask.tidying import tidy
 from skiva.runs.files import write_json
 from skiva.runs.queue import QueueJob, Reading
 
-_NOW = time.time()
+_NOW = 1_795_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is since the suite was collected, no time passes in a test."""
+    monkeypatch.setattr(time, "time", lambda: _NOW)
 
 
 def detached(root: Path, number: int = 1, **more: Any) -> ClusterDir:
@@ -182,7 +188,7 @@ def test_only_the_last_fifty_that_ended_stay_and_no_key_of_any(tmp_path: Path) -
     """Living ones stay whatever their age, and so do their keys."""
     first = lay_cluster(tmp_path, 0, told={}, created=1.0)
     for number in range(1, 54):
-        place = lay_cluster(tmp_path, number, told={}, keys=False)
+        place = lay_cluster(tmp_path, number, told={"at": _NOW + number}, keys=False)
         shutil.copy(first.key, place.key)
         close(place)
     tidy(tmp_path)
