@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -126,17 +127,22 @@ class Cluster:
         return told
 
     @contextmanager
-    def without(self, part: str) -> Iterator[None]:
-        """Take a part (see `status()["processes"]`) down for a while."""
+    def without(self, part: str, *, by: signal.Signals = signal.SIGKILL) -> Iterator[None]:
+        """Take a part (see `status()["processes"]`) down for a while.
+
+        A slurmctld that is killed forgets the jobs of its last seconds; SIGTERM ends it in good order.
+        """
         hold = self.dir / "hold" / part
         hold.parent.mkdir(exist_ok=True)
         hold.touch()
         try:
-            os.kill(self.status()["processes"][part]["pid"], 9)
+            pid = self.status()["processes"][part]["pid"]
+            os.kill(pid, by)
+            _wait_for(lambda: not Path(f"/proc/{pid}").exists(), seconds=30, what=f"{part} has ended")
             yield
         finally:
             hold.unlink()
-            _wait_for(lambda: self.status()["processes"][part]["alive"], what=f"{part} is back")
+            _wait_for(lambda: self.status()["processes"][part]["alive"], seconds=60, what=f"{part} is back")
 
 
 def _me() -> str:

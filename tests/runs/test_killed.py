@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +68,6 @@ def test_a_killed_slurmd_takes_no_run_along(owner: RunOwner) -> None:
     assert owner.do(f"told = skiva.run({run!r}).result(60)") == 0
 
 
-@contextmanager
-def _no_slurmctld(owner: RunOwner) -> Iterator[None]:
-    """It is ended in good order: one that is killed forgets the jobs of the last seconds."""
-    hold = owner.cluster.dir / "hold" / "slurmctld"
-    hold.parent.mkdir(exist_ok=True)
-    hold.touch()
-    pid = owner.cluster.status()["processes"]["slurmctld"]["pid"]
-    try:
-        os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30, "slurmctld has ended")
-        yield
-    finally:
-        hold.unlink()
-        wait_until(lambda: owner.cluster.status()["processes"]["slurmctld"]["alive"], 60, "it is back")
-
-
 def test_without_slurm_a_run_goes_on_and_its_end_is_seen(owner: RunOwner) -> None:
     """slurmctld is away: the run is still said to run, with the trouble; its files alone tell its end."""
     go = owner.place / "go on"
@@ -95,7 +78,7 @@ def test_without_slurm_a_run_goes_on_and_its_end_is_seen(owner: RunOwner) -> Non
         "told = skiva.submit(waits).id"
     )
     wait_until((owner.runs / run / "state.jsonl").exists, 60, "it runs")
-    with _no_slurmctld(owner):
+    with owner.cluster.without("slurmctld", by=signal.SIGTERM):
         told = owner.do(f"s = skiva.run({run!r}).status; told = [s.state, s.trouble]")
         assert told[0] == "running"
         assert "not answering" in told[1]

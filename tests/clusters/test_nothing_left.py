@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,22 +135,6 @@ def test_a_job_that_starts_for_nobody_leaves_at_once(owner: RunOwner) -> None:
     assert max(end["at"] for end in ends) - min(start["at"] for start in starts) < 15
 
 
-@contextmanager
-def _no_slurmctld(owner: RunOwner) -> Iterator[None]:
-    """It is ended in good order: one that is killed forgets the jobs of the last seconds."""
-    hold = owner.cluster.dir / "hold" / "slurmctld"
-    hold.parent.mkdir(exist_ok=True)
-    hold.touch()
-    pid = owner.cluster.status()["processes"]["slurmctld"]["pid"]
-    try:
-        os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30, "slurmctld has ended")
-        yield
-    finally:
-        hold.unlink()
-        wait_until(lambda: owner.cluster.status()["processes"]["slurmctld"]["alive"], 60, "it is back")
-
-
 def test_what_could_not_be_ended_is_ended_when_slurm_is_back(owner: RunOwner) -> None:
     """slurmctld is away while a cluster is closed: close() says so, and nothing is left afterwards."""
     go = owner.place / "go"
@@ -171,7 +154,7 @@ print("closed", flush=True)
     cluster = program.stdout.readline().strip()
     assert cluster, program.stderr and program.stderr.read()
     wait_until(lambda: len(jobs_of(owner)) == 4, 30, lambda: jobs_of(owner))
-    with _no_slurmctld(owner):
+    with owner.cluster.without("slurmctld", by=signal.SIGTERM):
         go.touch()
         out, problem = program.communicate(timeout=90)
         assert out.split() == ["closed"], problem
