@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import dask, handoff, polling, spawn, start, start_images, start_sides, storm
+from bench import dask, dask_tasks, handoff, polling, spawn, start, start_images, start_sides, storm
 from bench.client import ClickFailed
 from bench.ours import CannotMeasure
 from bench.report import Report
@@ -41,6 +41,8 @@ async def _until_told_to_end(given: argparse.Namespace) -> Report:
         return await handoff.measure(rounds=given.rounds or 5, slice_id=given.slice)
     if given.name == "dask":
         return await dask.measure(rounds=given.rounds or 3, slice_id=given.slice)
+    if given.name == "dask-tasks":
+        return await dask_tasks.measure(rounds=given.rounds or 5, slice_id=given.slice)
     return await polling.measure(
         servers=given.servers, peer_servers=given.peer_servers, seconds=given.seconds
     )
@@ -60,16 +62,17 @@ def _parser() -> argparse.ArgumentParser:
         "storm": "the same for many people at once",
         "start": "from a process's start to its server's first answer, for each form of an environment",
         "handoff": "from a function, a notebook or a map to its result by way of the queue",
-        "dask": "from the call to a Dask cluster's workers; many small tasks; what a kill leaves",
+        "dask": "from the call to a Dask cluster's workers, and what a kill leaves",
+        "dask-tasks": "a storm of tiny tasks on such a cluster",
         "polling": "what servers that run or wait cost Slurm and the hub",
     }
     made = {name: measurements.add_parser(name, help=text, description=text) for name, text in known.items()}
     for command in made.values():
         command.add_argument("--json", action="store_true", help="for programs")
-    for name in ("spawn", "storm", "start", "handoff", "dask"):
+    for name in ("spawn", "storm", "start", "handoff", "dask", "dask-tasks"):
         made[name].add_argument("--rounds", type=int, help="how often each side is measured")
     made["storm"].add_argument("--users", type=int, default=8, help="how many people click at once")
-    for name in ("handoff", "dask"):
+    for name in ("handoff", "dask", "dask-tasks"):
         made[name].add_argument("--slice", default="cpu", help="the slice that is asked for")
     made["polling"].add_argument("--servers", type=int, default=200, help="servers that run at most")
     made["polling"].add_argument("--peer-servers", type=int, default=50, help="the same on stock's side")

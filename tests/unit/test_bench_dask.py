@@ -2,7 +2,8 @@
 
 import re
 
-from bench.dask import STOCK, STOCK_TLS, report
+from bench import dask, dask_tasks
+from bench.dask_room import STOCK, STOCK_TLS
 from bench.handoff import Found
 from bench.proc import cpu_since
 
@@ -24,8 +25,12 @@ def _found() -> Found:
     return found
 
 
+def _tasks() -> str:
+    return dask_tasks.report(_found(), "cpu").text()
+
+
 def _rows(words: str) -> list[str]:
-    lines = report(_found(), "cpu").text().splitlines()
+    lines = [*dask.report(_found(), "cpu").text().splitlines(), *_tasks().splitlines()]
     return [re.sub(" +", " ", line) for line in lines if line.startswith(words)]
 
 
@@ -42,11 +47,11 @@ def test_medians_stand_beside_each_other() -> None:
 
 def test_goals_are_told() -> None:
     """Reached and missed goals are told as they are; of kills the worst one counts."""
-    text = report(_found(), "cpu").text()
+    text = dask.report(_found(), "cpu").text()
     assert "reached: 4 workers, median beside stock's: 0.5, at most 1" in text
     assert "reached: requests for 16, beside stock's: 0.188, at most 0.25" in text
-    assert "MISSED: storm: median beside stock's without encryption: 1.2, at most 1.05" in text
-    assert "reached: storm: median beside stock's with TLS: 1.02, at most 1.05" in text
+    assert "MISSED: median beside stock's without encryption: 1.2, at most 1.05" in _tasks()
+    assert "reached: median beside stock's with TLS: 1.02, at most 1.05" in _tasks()
     assert "MISSED: kill -9: the last job gone, s: 11, at most 10" in text
     assert "reached: kill -9: seconds of jobs that waited: 0, at most 0" in text
 

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dask_jobqueue import SLURMCluster
@@ -28,7 +27,7 @@ from skiva.dask.waiting import until_ready
 from skiva.dask.worker_jobs import Arrays, WorkerJob
 from skiva.runs.files import write_json
 from skiva.runs.wish import BadWish
-from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_slurm.errors import Refused, SkivaSlurmError, SlurmUnanswered
 
 __all__ = ["SliceCluster"]
 
@@ -42,9 +41,12 @@ class SliceCluster(JobCount, ShownCluster, SLURMCluster):
     """
 
     job_cls = WorkerJob
+    scheduler: Any
 
     def __init__(self, place: ClusterDir, *, asynchronous: bool = False, loop: Any = None) -> None:
         """Start the scheduler of the cluster that `place` describes, and ask for its first workers.
+
+        With `asynchronous` that is done, and what it raises is raised, where the cluster is awaited.
 
         Raises:
             SlurmUnanswered: Slurm does not tell how the nodes are reached.
@@ -60,10 +62,7 @@ class SliceCluster(JobCount, ShownCluster, SLURMCluster):
         self.ends: float | None = None
         """When the job of a detached scheduler ends, in seconds since the epoch."""
         self._ending = False
-        with ThreadPoolExecutor(1) as thread:  # Slurm is asked while the keys are made
-            asked = thread.submit(asyncio.run, own_address(spec.bin, spec.conf, spec.slice.partition))
-            make_keys(place)
-            host = asked.result()
+        make_keys(place)
         self.reaper = Reaper(place)
         self.keeper = Keeper(self)
         self.arrays = Arrays(spec, place, self.owner, self.keeper.refused)
@@ -75,14 +74,9 @@ class SliceCluster(JobCount, ShownCluster, SLURMCluster):
             asynchronous=asynchronous,
             security=load(place),
             protocol="tls://",
-            scheduler_cls=SliceScheduler,
-            scheduler_options={
-                "place": place,
-                "answers": answers(self),
-                "host": host,
-                "dashboard_address": f"{host}:0",
-                "dashboard": True,
-            },
+            scheduler_cls=self._scheduler,
+            # Without a host, even none, one's own settings for dask-jobqueue would name an interface.
+            scheduler_options={"place": place, "answers": answers(self), "host": None, "dashboard": True},
         )
 
     # -- from its start to its end ---------------------------------------------------------
@@ -90,12 +84,29 @@ class SliceCluster(JobCount, ShownCluster, SLURMCluster):
     async def _start(self) -> None:
         if self.status == DaskStatus.running:
             return
-        await super()._start()
+        try:
+            await super()._start()
+        except RuntimeError as problem:
+            if isinstance(problem.__cause__, SkivaSlurmError):
+                raise problem.__cause__ from None
+            raise
         try:
             await self._begin()
         except BaseException:
             await self._close()
             raise
+
+    async def _scheduler(self, **options: Any) -> SliceScheduler:
+        """One that listens where the workers reach it, and nowhere else."""
+        spec = self.slices
+        try:
+            host = await own_address(spec.bin, spec.conf, spec.slice.partition)
+            where = {"host": host, "dashboard_address": f"{host}:0"}
+            scheduler: SliceScheduler = await SliceScheduler(**options | where)
+        except Exception as problem:
+            note_closed(self.place, f"It did not start: {problem}")
+            raise
+        return scheduler
 
     async def _begin(self) -> None:
         place, http = self.place, self.scheduler.http_server
@@ -120,13 +131,16 @@ class SliceCluster(JobCount, ShownCluster, SLURMCluster):
             await super()._close()
             return
         self._ending = True
+        if not (started := isinstance(self.scheduler, SliceScheduler)):
+            self.scheduler = None  # Dask would close what was never there
         await self.keeper.stop()
         # Its workers look for this word, so that they lose no time over their end.
         note_closed(self.place, "It was closed.")
         await super()._close()
         forget_keys(self.place)
         self.reaper.stop()
-        await asyncio.to_thread(self.keeper.write_last)
+        if started:
+            await asyncio.to_thread(self.keeper.write_last)
 
     async def _correct_state_internal(self) -> None:
         """Ask Slurm for the jobs that are missing, and end those that are not wished for any more."""
