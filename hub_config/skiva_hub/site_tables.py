@@ -125,6 +125,13 @@ class Idle(Table):
     """Minutes without use after which a server ends; 0 switches it off."""
 
 
+def _at_most_max_hours(hours: float, info: ValidationInfo) -> float:
+    longest = info.data.get("max_hours", hours)
+    if hours > longest:
+        raise wrong(f"is more than max_hours, {longest:g}", f"write hours = {longest:g} or less")
+    return hours
+
+
 class Batch(Table):
     """Runs: what people hand to the queue from a notebook or a terminal. They outlive the session."""
 
@@ -142,13 +149,7 @@ class Batch(Table):
     """Where runs and what they computed are kept: below each home, or an absolute path with `{user}` where
     the account's name belongs."""
 
-    @field_validator("hours")
-    @classmethod
-    def _hours_fit(cls, hours: float, info: ValidationInfo) -> float:
-        longest = info.data.get("max_hours", hours)
-        if hours > longest:
-            raise wrong(f"is more than max_hours, {longest:g}", f"write hours = {longest:g} or less")
-        return hours
+    _hours_fit = field_validator("hours")(_at_most_max_hours)
 
     @field_validator("runs")
     @classmethod
@@ -177,13 +178,7 @@ class Dask(Table):
     )
     """What these jobs may ask for together: of each its GPUs, or 1, times its hours."""
 
-    @field_validator("hours")
-    @classmethod
-    def _hours_fit(cls, hours: float, info: ValidationInfo) -> float:
-        longest = info.data.get("max_hours", hours)
-        if hours > longest:
-            raise wrong(f"is more than max_hours, {longest:g}", f"write hours = {longest:g} or less")
-        return hours
+    _hours_fit = field_validator("hours")(_at_most_max_hours)
 
     @field_validator("most_slice_hours")
     @classmethod
