@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from skiva.dask.address import address_towards
 from skiva.dask.ask import NoAnswer, tls_context
 from skiva.dask.place import ClusterDir
+from skiva.dask.scratch import scratch_dir
 from skiva.dask.work_spec import WorkSpec
 from skiva.dask.worker_command import BadDevices, command, variables
 from skiva.runs.files import write_json
@@ -146,7 +146,7 @@ def _run(place: ClusterDir, spec: WorkSpec, name: str, address: str) -> tuple[in
     """The workers' exit status, and whether they were told to end. Raises BadDevices and OSError."""
     host = address_towards(urlsplit(address).hostname or "")
     env = variables(spec, json.loads(place.env.read_bytes()), os.environ)
-    with tempfile.TemporaryDirectory(prefix="skiva-dask-") as scratch:
+    with scratch_dir() as scratch:
         argv = command(spec, place, name, address, host, scratch, env)
         cwd = spec.cwd if os.access(spec.cwd, os.X_OK) else scratch
         # While both are told to end, the workers' own end is waited for.
