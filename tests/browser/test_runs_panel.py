@@ -255,9 +255,7 @@ def test_a_thousand_runs_are_there_within_a_second(person: Person) -> None:
         took.append(runs.seconds_to_open())
     assert min(took) < 1, took
     runs.open()
-    for oldest in (800, 600, 400, 200):
-        expect(runs.row(f"run {oldest + 10}")).to_be_attached()
-        runs.press("Show older")
+    runs.show_all()
     expect(runs.row("run 10")).to_be_attached()
     runs.panel.get_by_role("searchbox", name="Filter runs").fill("run 0 completed")
     expect(runs.panel.get_by_role("option", name="run 0, ")).to_be_visible()

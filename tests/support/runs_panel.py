@@ -73,6 +73,15 @@ class Runs:
         """Press one of its buttons."""
         self.panel.get_by_role("button", name=name).click()
 
+    def show_all(self) -> None:
+        """Read older ones until there are none; a slow server tells fewer at a time."""
+        rows, older = self.panel.get_by_role("option"), self.panel.get_by_role("button", name="Show older")
+        expect(rows.first).to_be_attached()
+        while older.count():
+            known = rows.count()
+            older.click()
+            expect(rows.nth(known)).to_be_attached()
+
 
 def write_runs(person: Person, count: int) -> None:
     """So many runs that ended, as their jobs left them."""

@@ -3,6 +3,7 @@ import React from 'react';
 import { useSignal } from '../common/clock';
 import { isId } from '../common/ids';
 import type { Notebooks } from '../common/notebooks';
+import { Unread } from '../common/one';
 import { keptText, OutputCard, type IKept } from '../common/output';
 import { whenWords } from '../common/words';
 import type { ClusterActions } from './actions';
@@ -22,7 +23,7 @@ interface ICardProps {
 function Card(props: ICardProps): React.ReactElement {
   const { kept, watch, actions, connect } = props;
   useSignal(watch.stateChanged);
-  const { cluster, missing, trouble } = watch;
+  const cluster = watch.row;
   const name = cluster?.name ?? keptText(kept.name, watch.id);
   const made =
     typeof kept.created === 'number' ? ` · made ${whenWords(kept.created, Date.now() / 1000)}` : '';
@@ -32,8 +33,7 @@ function Card(props: ICardProps): React.ReactElement {
         <strong>{name}</strong>
         <span className="skiva-Quiet">{`Dask cluster${cluster ? '' : made}`}</span>
       </header>
-      {missing && <p className="skiva-Trouble">{trouble}</p>}
-      {!cluster && !missing && <p className="skiva-Quiet">{trouble || 'Reading…'}</p>}
+      <Unread watch={watch} />
       <ClusterDetail watch={watch} actions={actions} card={true} connect={connect} />
     </section>
   );

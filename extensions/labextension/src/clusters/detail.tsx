@@ -1,6 +1,8 @@
 import React from 'react';
 
+import { Buttons } from '../common/buttons';
 import { useNow, useSignal } from '../common/clock';
+import { Facts } from '../common/facts';
 import { ToneIcon } from '../common/tone';
 import { whenWords } from '../common/words';
 import type { ClusterActions } from './actions';
@@ -44,59 +46,30 @@ function Header(props: { cluster: ICluster; now: number }): React.ReactElement {
   );
 }
 
-function Buttons(props: IDetailProps & { cluster: ICluster }): React.ReactElement {
+function Actions(props: IDetailProps & { cluster: ICluster }): React.ReactElement {
   const { cluster, actions, card, connect } = props;
-  const [busy, setBusy] = React.useState(false);
-  const button = (label: string, style: string, press: (cluster: ICluster) => unknown) => (
-    <button
-      type="button"
-      key={label}
-      className={`jp-mod-styled ${style}`}
-      disabled={busy}
-      onClick={() => {
-        setBusy(true);
-        void Promise.resolve(press(cluster)).finally(() => setBusy(false));
-      }}
-    >
-      {label}
-    </button>
-  );
   const living = isLiving(cluster);
-  const closing = cluster.state === 'closing';
+  const open = living && cluster.state !== 'closing';
   return (
-    <div className="skiva-Buttons">
-      {living && !closing && button('Connect this notebook', 'jp-mod-accept', connect)}
-      {living && !closing && button('Close', 'jp-mod-reject', actions.close)}
-      {!living && !card && button('Remove', 'jp-mod-reject', actions.remove)}
-      {!living && !card && button('New cluster…', 'jp-mod-reject', () => actions.start())}
-      {card && button('Show in Clusters', 'jp-mod-reject', ({ id }) => actions.show(id))}
-    </div>
+    <Buttons
+      buttons={[
+        open && { label: 'Connect this notebook', first: true, press: () => connect(cluster) },
+        open && { label: 'Close', press: () => actions.close(cluster) },
+        !living && !card && { label: 'Remove', press: () => actions.remove(cluster) },
+        !living && !card && { label: 'New cluster…', press: () => actions.start() },
+        card && { label: 'Show in Clusters', press: () => actions.show(cluster.id) }
+      ]}
+    />
   );
 }
 
-function Facts(props: { cluster: ICluster; now: number }): React.ReactElement {
-  const { cluster, now } = props;
-  const facts: [string, string][] = [
+function facts(cluster: ICluster, now: number): [string, string][] {
+  return [
     ['Cluster', cluster.id],
     ['Made', whenWords(cluster.created, now)],
     ['Scheduler', cluster.detached ? 'a job of its own' : 'in its notebook’s kernel'],
     ['Told', cluster.at ? whenWords(cluster.at, now) : '']
   ];
-  return (
-    <details className="skiva-Facts">
-      <summary>More about this cluster</summary>
-      <dl>
-        {facts
-          .filter(([, value]) => value)
-          .map(([term, value]) => (
-            <React.Fragment key={term}>
-              <dt>{term}</dt>
-              <dd>{value}</dd>
-            </React.Fragment>
-          ))}
-      </dl>
-    </details>
-  );
 }
 
 /** One cluster in full: how it is, what can be done, what happened. */
@@ -104,7 +77,7 @@ export function ClusterDetail(props: IDetailProps): React.ReactElement | null {
   const { watch, actions } = props;
   useSignal(watch.stateChanged);
   useSignal(actions.changed);
-  const { cluster } = watch;
+  const cluster = watch.row;
   const now = useNow(cluster !== null && isLiving(cluster));
   if (!cluster || watch.missing) {
     return null;
@@ -117,13 +90,13 @@ export function ClusterDetail(props: IDetailProps): React.ReactElement | null {
         </p>
       )}
       <Header cluster={cluster} now={now} />
-      <Buttons {...props} cluster={cluster} />
+      <Actions {...props} cluster={cluster} />
       {isLiving(cluster) && <Measures cluster={cluster} now={now} />}
       <Scale cluster={cluster} actions={actions} />
       <Events events={cluster.events} now={now} />
       <Pages cluster={cluster} actions={actions} />
       <Jobs cluster={cluster} watch={watch} now={now} />
-      <Facts cluster={cluster} now={now} />
+      <Facts of="cluster" facts={facts(cluster, now)} />
     </div>
   );
 }

@@ -1,11 +1,12 @@
 import React from 'react';
 
+import { OnePage } from '../common/one';
 import { ListPanel } from '../common/panel';
 import type { ClusterActions } from './actions';
 import { AllClusters } from './all';
+import { ClusterDetail } from './detail';
 import { clustersIcon } from './icon';
 import type { ClustersModel } from './model';
-import { OneCluster } from './one';
 import { ClusterWatch } from './watch';
 
 /** The side panel *Clusters*: the list, or one cluster of it. */
@@ -20,8 +21,12 @@ export class ClustersPanel extends ListPanel<ClustersModel, ClusterWatch> {
   }
 
   protected one(watch: ClusterWatch): React.ReactElement {
-    const { model, _actions: actions, back } = this;
-    return <OneCluster key={watch.id} model={model} watch={watch} actions={actions} back={back} />;
+    const { _actions: actions, back } = this;
+    return (
+      <OnePage key={watch.id} title="Clusters" watch={watch} back={back} end={row => actions.end(row)}>
+        <ClusterDetail watch={watch} actions={actions} card={false} connect={row => actions.connect(row)} />
+      </OnePage>
+    );
   }
 
   protected list(): React.ReactElement {

@@ -1,20 +1,36 @@
 import React from 'react';
 
-interface IOneProps {
-  name: string;
+import { useSignal } from './clock';
+import type { INamed, PolledList } from './polled';
+import type { Watched } from './watched';
+
+interface IOneProps<Row extends INamed> {
+  watch: Watched<Row, PolledList<Row>>;
   /** What the list is called. */
-  list: string;
+  title: string;
   back: () => void;
-  /** The key *Delete*; null where there is nothing to end. */
-  end: (() => unknown) | null;
-  /** Whether it is not there any more. */
-  gone: boolean;
+  /** The key *Delete*. */
+  end: (row: Row) => unknown;
   children: React.ReactNode;
 }
 
+/** Why nothing is shown of something; nothing where it is known. */
+export function Unread(props: { watch: Watched<INamed, PolledList<INamed>> }): React.ReactElement | null {
+  const { row, missing, trouble } = props.watch;
+  if (missing) {
+    return <p className="skiva-Trouble">{trouble}</p>;
+  }
+  return row ? null : <p className="skiva-Quiet">{trouble || 'Reading…'}</p>;
+}
+
 /** One thing of a panel's list: Escape goes back to the list, Delete ends it. */
-export function OnePage(props: IOneProps): React.ReactElement {
-  const { name, list, gone, end } = props;
+export function OnePage<Row extends INamed & { readonly name: string }>(
+  props: IOneProps<Row>
+): React.ReactElement {
+  const { watch, title } = props;
+  useSignal(watch.stateChanged);
+  const { row, gone } = watch;
+  const name = row?.name ?? watch.id;
   React.useEffect(() => {
     if (gone) {
       props.back();
@@ -27,8 +43,8 @@ export function OnePage(props: IOneProps): React.ReactElement {
     const typing = event.target instanceof HTMLInputElement && event.target.type !== 'range';
     if (event.key === 'Escape' && !event.defaultPrevented) {
       props.back();
-    } else if (event.key === 'Delete' && end && !typing) {
-      void end();
+    } else if (event.key === 'Delete' && row && !typing) {
+      void props.end(row);
     } else {
       return;
     }
@@ -43,13 +59,14 @@ export function OnePage(props: IOneProps): React.ReactElement {
           ref={back}
           className="skiva-Back"
           onClick={props.back}
-          aria-label={`Back to all ${list.toLowerCase()}`}
+          aria-label={`Back to all ${title.toLowerCase()}`}
         >
-          {`‹ ${list}`}
+          {`‹ ${title}`}
         </button>
       </header>
       <div className="skiva-Scrolled">
         <h3 className="skiva-OneName">{name}</h3>
+        <Unread watch={watch} />
         {props.children}
       </div>
     </section>

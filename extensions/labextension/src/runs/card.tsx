@@ -3,6 +3,7 @@ import React from 'react';
 import { useSignal } from '../common/clock';
 import { isId } from '../common/ids';
 import type { Notebooks } from '../common/notebooks';
+import { Unread } from '../common/one';
 import { keptText, OutputCard, type IKept } from '../common/output';
 import { whenWords } from '../common/words';
 import type { RunActions } from './actions';
@@ -78,7 +79,7 @@ interface ICardProps {
 function Card(props: ICardProps): React.ReactElement {
   const { kept, watch, model, load } = props;
   useSignal(watch.stateChanged);
-  const { row, missing, trouble } = watch;
+  const row = watch.row;
   const name = row?.name ?? keptText(kept.name, watch.id);
   const loads = row?.state === 'completed' && row.kind !== 'notebook' && row.kind !== 'command';
   return (
@@ -87,8 +88,7 @@ function Card(props: ICardProps): React.ReactElement {
         <strong>{name}</strong>
         <span className="skiva-Quiet">{row ? row.id : `${watch.id} · ${keptWords(kept)}`}</span>
       </header>
-      {missing && <p className="skiva-Trouble">{trouble}</p>}
-      {!row && !missing && <p className="skiva-Quiet">{trouble || 'Reading…'}</p>}
+      <Unread watch={watch} />
       <RunDetail model={model} watch={watch} actions={props.actions} card={true}>
         {row && loads && load && <Load row={row} load={load} />}
       </RunDetail>

@@ -1,7 +1,9 @@
 import React from 'react';
 
 import { ProgressBar } from '../common/bar';
+import { Buttons } from '../common/buttons';
 import { useNow, useSignal } from '../common/clock';
+import { Facts } from '../common/facts';
 import { Log } from '../common/log';
 import { ToneIcon } from '../common/tone';
 import { hoursWords, whenWords } from '../common/words';
@@ -75,40 +77,27 @@ function sentenceOf(row: IRow): string {
   return said === stateWords(row.state) ? '' : row.sentence;
 }
 
-function Buttons(props: {
+function Actions(props: {
   row: IRow;
   actions: RunActions;
   card: boolean;
   children: React.ReactNode;
 }): React.ReactElement {
   const { row, actions, card } = props;
-  const [busy, setBusy] = React.useState(false);
-  const button = (label: string, style: string, press: (row: IRow) => unknown) => (
-    <button
-      type="button"
-      key={label}
-      className={`jp-mod-styled ${style}`}
-      disabled={busy}
-      onClick={() => {
-        setBusy(true);
-        void Promise.resolve(press(row)).finally(() => setBusy(false));
-      }}
-    >
-      {label}
-    </button>
-  );
   const live = isLive(row);
+  const opens = row.result === 'notebook' && row.dir !== null;
   return (
-    <div className="skiva-Buttons">
-      {row.result === 'notebook' &&
-        row.dir !== null &&
-        button('Open result', 'jp-mod-accept', actions.openResult)}
+    <Buttons
+      buttons={[
+        opens && { label: 'Open result', first: true, press: () => actions.openResult(row) },
+        live && row.state !== 'ending' && { label: 'Cancel', press: () => actions.cancel(row) },
+        !live && { label: 'Run again', press: () => actions.again(row) },
+        !live && !card && { label: 'Remove', press: () => actions.remove(row) },
+        card && { label: 'Show in Runs', press: () => actions.show(row.id) }
+      ]}
+    >
       {props.children}
-      {live && row.state !== 'ending' && button('Cancel', 'jp-mod-reject', actions.cancel)}
-      {!live && button('Run again', 'jp-mod-reject', actions.again)}
-      {!live && !card && button('Remove', 'jp-mod-reject', actions.remove)}
-      {card && button('Show in Runs', 'jp-mod-reject', ({ id }) => actions.show(id))}
-    </div>
+    </Buttons>
   );
 }
 
@@ -132,9 +121,9 @@ function Links(props: { row: IRow; task: number | null; actions: RunActions }): 
   );
 }
 
-function facts(row: IRow, now: number): [string, string][] {
+function facts(row: IRow, outputs: readonly string[], now: number): [string, string][] {
   const moment = (at: number | null) => (at === null ? '' : whenWords(at, now));
-  const all: [string, string][] = [
+  return [
     ['Kind', kindWords(row.kind)],
     ['Run', row.id],
     ['Job', row.job_id ? `${row.job_id}${row.node ? ` on ${row.node}` : ''}` : ''],
@@ -143,27 +132,9 @@ function facts(row: IRow, now: number): [string, string][] {
     ['Started', moment(row.started)],
     ['Ended', moment(row.ended)],
     ['Notebook', row.notebook ?? ''],
-    ['Repeats', row.again_of ?? '']
+    ['Repeats', row.again_of ?? ''],
+    ['Files', outputs.join(', ')]
   ];
-  return all.filter(([, value]) => value);
-}
-
-function Facts(props: { row: IRow; now: number; outputs: readonly string[] }): React.ReactElement {
-  const { row, now, outputs } = props;
-  const all = outputs.length ? [...facts(row, now), ['Files', outputs.join(', ')]] : facts(row, now);
-  return (
-    <details className="skiva-Facts">
-      <summary>More about this run</summary>
-      <dl>
-        {all.map(([term, value]) => (
-          <React.Fragment key={term}>
-            <dt>{term}</dt>
-            <dd>{value}</dd>
-          </React.Fragment>
-        ))}
-      </dl>
-    </details>
-  );
 }
 
 /** What went wrong in the code, as Python told it. */
@@ -230,14 +201,14 @@ export function RunDetail(props: IDetailProps): React.ReactElement | null {
     <div className="skiva-Detail">
       {trouble && <p className="skiva-Trouble">{trouble}</p>}
       <Header row={row} now={now} left={model.left(row)} />
-      <Buttons row={row} actions={actions} card={card}>
+      <Actions row={row} actions={actions} card={card}>
         {props.children}
-      </Buttons>
+      </Actions>
       {row.tasks && <Tasks counts={row.tasks} tasks={watch.tasks} task={task} showTask={showTask} />}
       <Traceback watch={watch} />
       <Printed watch={watch} row={row} card={card} />
       {!card && <Links row={row} task={task} actions={actions} />}
-      <Facts row={row} now={now} outputs={watch.detail?.outputs ?? []} />
+      <Facts of="run" facts={facts(row, watch.detail?.outputs ?? [], now)} />
     </div>
   );
 }

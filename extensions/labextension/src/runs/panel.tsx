@@ -1,11 +1,12 @@
 import React from 'react';
 
+import { OnePage } from '../common/one';
 import { ListPanel } from '../common/panel';
 import type { RunActions } from './actions';
 import { AllRuns, type IFilter } from './all';
+import { RunDetail } from './detail';
 import { runsIcon } from './icons';
 import type { RunsModel } from './model';
-import { OneRun } from './one';
 import { RunWatch } from './watch';
 
 /** The side panel *Runs*: the list, or one run of it. */
@@ -21,7 +22,11 @@ export class RunsPanel extends ListPanel<RunsModel, RunWatch> {
 
   protected one(watch: RunWatch): React.ReactElement {
     const { model, _actions: actions, back } = this;
-    return <OneRun key={watch.id} model={model} watch={watch} actions={actions} back={back} />;
+    return (
+      <OnePage key={watch.id} title="Runs" watch={watch} back={back} end={row => actions.end(row)}>
+        <RunDetail model={model} watch={watch} actions={actions} card={false} />
+      </OnePage>
+    );
   }
 
   protected list(): React.ReactElement {
