@@ -43,30 +43,34 @@ def _names(owner: RunOwner) -> set[str]:
 
 
 def test_a_refused_replacement_is_tried_again_while_the_others_work(owner: RunOwner) -> None:
-    """A successor is refused: it is said, nobody leaves, later it comes, and all the work is done."""
+    """Successors are refused: that is said, one makes room, no other leaves, later they come, all is done."""
     knob = owner.place / "knobs" / "sbatch"
-    work = begin(owner, "refused", "slice='cpu', workers=2, lifetime=24, hours=0.2", tasks=100)
+    work = begin(owner, "refused", "slice='cpu', workers=3, lifetime=24, hours=0.2", tasks=150)
     try:
-        wait_until(lambda: len(work.ready) == 2, 90, "both are ready")
+        wait_until(lambda: len(work.ready) == 3, 90, "all are ready")
         knob.write_text("refuse\n")
         wait_until(lambda: work.status["events"], 60, "it is said")
+        wait_until(lambda: _refusals(owner) > 1, 60, "it is tried again")
         told = work.status
         assert told["events"][-1]["text"].startswith("Slurm does not take the cluster's workers: ")
-        assert told["state"] == "running"
-        assert told["workers"]["ready"] == 2
+        assert (told["state"], told["workers"]["ready"]) == ("running", 2)
         knob.unlink()
         end = work.end()
     finally:
         work.program.kill()
-    assert end["results"] == list(range(100))
-    assert end["begun"] == 100
+    assert end["results"] == list(range(150))
+    assert end["begun"] == 150
     assert end["least"] == 2
     assert len(end["events"]) == 1, end["events"]
     assert end["batches"] > 2, "they came"
 
 
+def _refusals(owner: RunOwner) -> int:
+    return len(list(clusters_of(owner).glob("*/batches/*.refused.json")))
+
+
 def test_a_job_that_came_though_nobody_knew_is_ended(owner: RunOwner) -> None:
-    """The answer of sbatch was lost, and its jobs come when others have been asked for: those alone stay."""
+    """The answer of sbatch was lost, and its jobs come when others were asked for: the others alone stay."""
     (owner.place / "knobs" / "sbatch").write_text("late\n")
     program = program_of(
         owner,
@@ -101,7 +105,7 @@ def test_an_end_from_elsewhere_ends_the_cluster_of_a_living_kernel(owner: RunOwn
 c = skiva.cluster("elsewhere", slice="cpu", workers=1, hours=0.2)
 c.wait_for_workers(1, 90)
 print(c.place.id, flush=True)
-while c.status.name == "running":
+while c.status.name != "closed":
     time.sleep(0.1)
 print(c.info.state, "|", c.info.events[-1].text, flush=True)
 """,

@@ -75,7 +75,7 @@ class Keeper(Looking):
         cluster, now = self._cluster, time.time()
         self._follow(now)
         waiting = any(job.phase in {"waiting", "starting", "partial"} for job in self._jobs.values())
-        reading = self._queue.newest(busy=waiting)
+        reading = self._queue.newest(busy=waiting or self._strays.expected(now))
         there = Counter(cluster.job_name_of(str(one.name)) for one in cluster.scheduler.workers.values())
         await asyncio.to_thread(
             look,
@@ -256,6 +256,7 @@ class Keeper(Looking):
         if not sentence:
             # It may have them all the same: whoever clears up in the end looks for them.
             self._cluster.reaper.owed = True
+            self._strays.suspect(time.time())
             return
         if not self._works():
             self._trouble = replace(self._trouble, refused=sentence)

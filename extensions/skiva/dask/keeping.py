@@ -18,6 +18,8 @@ _PARTIAL = 60.0
 """Seconds for which some of a job's workers may be away, as they are when one is started anew."""
 _LAST, _LATEST = 20.0, 8.0
 """Seconds before Slurm's own limit at which a job leaves, and at which it does so to nobody."""
+_TAKEN = 5.0
+"""Seconds after which Slurm has surely taken a job that waits, or else said no."""
 _MOST_FAILURES = 3
 _LONGEST_PAUSE = 60.0
 
@@ -127,8 +129,10 @@ def decide(
     surplus = max(0, len(ready) - wanted)
     last = _last(living, ready, now)
     leave = [job.name for job in old if job.name in useful[:surplus] or job.name in last]
-    if not leave and _nothing_moves(known) and len(ready) > 1:
+    stays = 1 if _has_successor(known, now) else max(1, wanted - 1)
+    if not leave and _nothing_moves(known) and len(ready) > stays:
         # There is no room for a successor before somebody goes: one at a time, while others can take over.
+        # Where Slurm takes no successor even then, nobody else goes for nothing.
         leave = [job.name for job in ready if _expires_within(job, lifetime, now, 0.0)]
         leave = sorted(leave, key=useful.index)[:1]
     return Plan(
@@ -155,6 +159,10 @@ def _last(living: Sequence[JobView], ready: Sequence[JobView], now: float) -> se
     if any(job.name not in near for job in ready):
         return near
     return {job.name for job in living if job.ends is not None and now >= job.ends - _LATEST}
+
+
+def _has_successor(jobs: Sequence[JobView], now: float) -> bool:
+    return any(job.phase == "waiting" and now - job.since >= _TAKEN for job in jobs)
 
 
 def _nothing_moves(jobs: Sequence[JobView]) -> bool:

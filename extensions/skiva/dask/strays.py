@@ -11,6 +11,8 @@ __all__ = ["Strays"]
 
 _SURE, _AGAIN = 10.0, 20.0
 """Seconds for which a job must be unknown before it is ended, and between two tries."""
+_SHOWS = 120.0
+"""Seconds within which Slurm shows the jobs of a request that it took in, though it did not answer."""
 
 
 class Strays:
@@ -19,6 +21,15 @@ class Strays:
     def __init__(self, cluster: str) -> None:
         self._cluster = cluster
         self._due: dict[str, float] = {}
+        self._doubt = 0.0
+
+    def suspect(self, now: float) -> None:
+        """A submission went without an answer: its jobs may show for some time."""
+        self._doubt = now + _SHOWS
+
+    def expected(self, now: float) -> bool:
+        """Whether there may be some, so that the queue is to be looked at often."""
+        return bool(self._due) or now < self._doubt
 
     def due(
         self, reading: Reading | None, known: set[str], is_open: Callable[[int], bool], now: float

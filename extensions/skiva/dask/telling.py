@@ -105,7 +105,9 @@ def _tasks(scheduler: Any) -> Tasks:
 def _words(
     cluster: "SliceCluster", jobs: Sequence[KnownJob], workers: Workers, trouble: Trouble
 ) -> tuple[State, str, str]:
-    if cluster.status in {DaskStatus.closing, DaskStatus.closed}:
+    if cluster.status == DaskStatus.closed:
+        return "closed", str((cluster.place.read(cluster.place.closed) or {}).get("why") or ""), ""
+    if cluster.status == DaskStatus.closing:
         return "closing", "It is being closed.", ""
     if trouble.refused:
         return (

@@ -292,3 +292,17 @@ def test_who_is_of_least_use_goes_first() -> None:
         JobView("waits less", "waiting", 40),
     ]
     assert by_use(jobs) == ["waits less", "waits", "begins", "old", "new"]
+
+
+def test_where_slurm_takes_no_successor_one_makes_room_and_nobody_else_goes_for_nothing() -> None:
+    """Of those whose time is over one leaves; the next when a successor waits, or Slurm's end is near."""
+
+    def plan(ready: int, *others: JobView, now: float = 100.0) -> Plan:
+        jobs = [JobView(f"a-1-{number}", "ready", 0.0, 0.0, 1000.0) for number in range(ready)]
+        return decide([*jobs, *others], wanted=3, now=now, lifetime=60.0, trouble=Trouble(until=now + 10))
+
+    assert len(plan(3).retire) == 1
+    assert not plan(2).retire
+    assert not plan(2, JobView("a-2-0", "waiting", 98.0)).retire
+    assert len(plan(2, JobView("a-2-0", "waiting", 90.0)).retire) == 1
+    assert len(plan(2, now=995.0).retire) == 2

@@ -53,3 +53,16 @@ def test_an_old_reading_ends_nothing() -> None:
     old = Reading(1000, (_row(1, "0"),))
     strays.due(old, set(), lambda _: False, 1005)
     assert strays.due(old, set(), lambda _: False, 1030) == []
+
+
+def test_the_queue_is_looked_at_often_while_there_may_be_some() -> None:
+    """For two minutes after a request without an answer, and while one is known that is not ended yet."""
+    strays = Strays(_ID)
+    assert not strays.expected(1000)
+    strays.suspect(1000)
+    assert strays.expected(1119)
+    assert not strays.expected(1121)
+    _due(strays, 1200, _row(2, "0"))
+    assert strays.expected(1200)
+    _due(strays, 1210)
+    assert not strays.expected(1210)
