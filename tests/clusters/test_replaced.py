@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.cluster_owner import cluster_owner, clusters_of, jobs_of
-from tests.support.cluster_work import begin
+from tests.support.cluster_work import Work, begin
 from tests.support.run_owner import RunOwner
 from tests.support.waiting import wait_until
 
@@ -59,14 +59,15 @@ def test_work_outlives_preemption_a_lost_node_a_cancel_and_a_kill(owner: RunOwne
     """
     begun = [work := begin(owner, "hard", "slice='low', workers=4, lifetime=24, hours=0.2")]
     try:
-        wait_until(lambda: work.done >= 10, 90, "work is done")
-        _preempt(owner, work.ready[0]["node"])
-        wait_until(lambda: work.done >= 50 and work.ready, 120, "work goes on")
-        _lose(owner, work.ready[-1]["node"])
+        ready = wait_until(lambda: _ready(work, after=10), 90, "work is done")
+        _preempt(owner, ready[0]["node"])
+        ready = wait_until(lambda: _ready(work, after=50), 120, "work goes on")
+        _lose(owner, ready[-1]["node"])
         # Any node may be the one that is lost, so what is to lose nothing begins after that.
         begun.append(minute := begin(owner, "minute", "slice='shared', workers=2, hours=1/60", tasks=130))
-        wait_until(lambda: work.done >= 80 and len(work.ready) > 2, 120, "it goes on")
-        first, second, *_ = work.ready
+        ready = wait_until(lambda: _ready(work, after=80, least=2), 120, "it goes on")
+        # Those that came last have the most time left.
+        *_, first, second = sorted(ready, key=lambda job: float(job["since"]))
         owner.slurm("scancel", first["job_id"])
         os.kill(_supervisor(second["name"]), signal.SIGKILL)
         told, short = work.end(), minute.end()
@@ -84,6 +85,12 @@ def test_work_outlives_preemption_a_lost_node_a_cancel_and_a_kill(owner: RunOwne
     assert short["begun"] == 130 or short["least"] == 0
     assert short["batches"] > 2
     wait_until(lambda: not jobs_of(owner), 20, lambda: jobs_of(owner))
+
+
+def _ready(work: Work, *, after: int, least: int = 1) -> list[dict[str, Any]] | None:
+    """The jobs whose workers are there, if there are so many and so many tasks are done."""
+    ready = work.ready
+    return ready if work.done >= after and len(ready) >= least else None
 
 
 def _preempt(owner: RunOwner, node: str) -> None:
