@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any
 
+import dask
 from distributed import Scheduler
 from tornado.web import RequestHandler
 
-import dask
 from skiva.dask.place import ClusterDir
 from skiva.dask.security import server_context
 from skiva.runs.wish import BadWish

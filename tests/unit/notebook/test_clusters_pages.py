@@ -54,9 +54,8 @@ async def dask(place: ClusterDir) -> AsyncIterator[ClusterDir]:
 
 async def test_no_setting_of_the_person_opens_the_pages(lab: Lab, place: ClusterDir) -> None:
     """Whoever lets Dask's pages be encrypted with files of their own still asks for the cluster's key."""
-    import distributed  # noqa: F401 - its settings come with it, and would go with those below
-
     import dask
+    import distributed  # noqa: F401 - its settings come with it, and would go with those below
 
     own = {"cert": str(place.certificate), "key": str(place.key), "ca-file": str(place.certificate)}
     with dask.config.set({"distributed.scheduler.dashboard.tls": own}):
