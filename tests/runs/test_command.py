@@ -110,7 +110,7 @@ def _offer(cluster: Any) -> dict[str, Any]:
 def shells(cluster: Any) -> Iterator[dict[str, Shell]]:
     """Two people."""
     made = {}
-    for user in ("researcher1", "researcher2"):
+    for user in ("researcher1", "researcher3"):
         home = Path(tempfile.mkdtemp(prefix="skiva-command-", dir="/var/tmp"))
         place = home / ".local/state/skiva"
         place.mkdir(parents=True)
@@ -133,7 +133,7 @@ def shell(shells: dict[str, Shell]) -> Shell:
 @pytest.fixture
 def other(shells: dict[str, Shell]) -> Shell:
     """The other one."""
-    return shells["researcher2"]
+    return shells["researcher3"]
 
 
 def test_arguments_arrive_exactly_and_the_shells_variables_by_rule(shell: Shell) -> None:

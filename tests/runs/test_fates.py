@@ -1,11 +1,11 @@
 """Runs on a real Slurm, and every way in which they can end: each is told as it was."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.support.run_owner import RunOwner, run_owner
+from tests.support.run_owner import Ended, RunOwner, run_owner
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as another account")]
@@ -42,18 +42,6 @@ def odd(number):
     if number % 2:
         raise ValueError(number)
     return number * number
-def goes_on():
-    run = skiva.this_run()
-    with open("begun", "a") as file:
-        file.write(f"{run.restarts}\\n")
-    with skiva.checkpoint(every=0.0) as state:
-        while state.get("steps", 0) < 10_000 and not (run.restarts and state["steps"] > state["first"]):
-            state["steps"] = state.get("steps", 0) + 1
-            if not run.restarts:
-                state["first"] = state["steps"]
-            state.save()
-            time.sleep(0.1)
-        return [run.restarts, state.restored]
 def twice():
     run = skiva.this_run()
     with open(f"begun-{run.id}", "a") as file:
@@ -65,8 +53,6 @@ def twice():
 _SUBMITTED = """
 os.chdir(os.path.dirname(os.environ["SKIVA_RUNS"]))
 runs = dict(
-    limit=skiva.submit(sleeps, hours=1 / 60),
-    goes_on=skiva.submit(goes_on, hours=1 / 60, restarts=3),
     greets=skiva.submit(greets, "Ann", name="a name with ünïcode"),
     later=skiva.submit(later),
     **{f.__name__: skiva.submit(f) for f in (fails, faults, leaves, exits, stays, eats, dies, orphans)},
@@ -183,20 +169,18 @@ def test_a_run_that_slurm_begins_again_does_so_only_where_allowed(
     assert begun == {"again": 2, "once": 1}
 
 
-def test_a_run_goes_on_across_its_time_limit(owner: RunOwner, runs: dict[str, str]) -> None:
+def test_a_run_goes_on_across_its_time_limit(one_minute: Mapping[str, Ended]) -> None:
     """A one-minute job saves when it is warned, waits its turn again and has what it saved."""
-    end = owner.end(runs["goes_on"])
+    owner, run, end, jobs = one_minute["goes_on"].seen()
     assert (end["state"], end["restarts"]) == ("completed", 1), end
-    assert owner.do(f"told = skiva.run({runs['goes_on']!r}).result()") == [1, True]
+    assert owner.do(f"told = skiva.run({run!r}).result()") == [1, True]
     assert (owner.place / "begun").read_text() == "0\n1\n"
-    assert len(owner.jobs_with_tag(runs["goes_on"])) == 1
+    assert len(jobs) == 1
 
 
-def test_the_time_limit_is_told_as_such(owner: RunOwner, runs: dict[str, str]) -> None:
+def test_the_time_limit_is_told_as_such(one_minute: Mapping[str, Ended]) -> None:
     """Not as a failure, and with what to do."""
-    told = owner.do(
-        f"s = skiva.run({runs['limit']!r}).wait(120); told = [s.state, s.sentence, s.action, s.restarts]"
-    )
-    assert told[:2] == ["time_limit", "Stopped by the time limit."]
-    assert "more hours" in told[2]
-    assert told[3] == 0
+    _, _, end, _ = one_minute["sleeps"].seen()
+    assert (end["state"], end["sentence"]) == ("time_limit", "Stopped by the time limit.")
+    assert "more hours" in end["action"]
+    assert end["restarts"] == 0

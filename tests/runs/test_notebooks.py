@@ -1,114 +1,20 @@
 """Notebooks as runs on a real Slurm: the time limit, going on after it, and every other end."""
 
-import json
 import os
 import pwd
 import re
-import shutil
 import signal
-import tempfile
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from tests.support.notebook_person import TICKS, USER, Limited, Person
 from tests.support.notebook_runs import notebook_of, text_of
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as another account")]
-
-USER = "researcher1"
-_MINUTE = 1 / 60
-_TICKS = """
-import time
-with open('ticks {0}', 'a') as file:
-    for second in range(600):
-        print('tick', second)
-        file.write(f'tick {{second}}\\n')
-        file.flush()
-        time.sleep(1)
-"""
-_STUBBORN = """
-import os, time
-print('pid', os.getpid())
-end = time.monotonic() + 300
-while time.monotonic() < end:
-    try:
-        print('still here')
-        time.sleep(0.5)
-    except KeyboardInterrupt:
-        print('not me')
-"""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody in a kernel of theirs, without a server around it."""
-
-    cluster: Any
-    place: Path
-
-    def run(self, code: str) -> Any:
-        """What a piece of Python, which may use `skiva`, prints as JSON."""
-        python = str(self.cluster.dir / "venv/base/bin/python")
-        program = f"import json, os, skiva\nos.chdir({str(self.place)!r})\n{code}"
-        env = {"SKIVA_RUN_DIR": str(self.place), "SKIVA_RUNS": str(self.place / "runs")}
-        done = self.cluster.run_as(USER, [python, "-c", program], env=env, timeout=400)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def submit(self, notebook: NotebookNode, options: str, name: str = "a.ipynb") -> Path:
-        """Submit it; the run's directory."""
-        path = self.place / name
-        nbformat.write(notebook, path)
-        _give(path)
-        made = self.run(f"print(json.dumps(skiva.submit_notebook({str(path)!r}, {options}).id))")
-        return self.place / "runs" / str(made)
-
-    def end_of(self, run: Path, seconds: float = 200) -> dict[str, Any]:
-        """The state in which it ended, and the sentence."""
-        ended = f"s = skiva.run({run.name!r}).wait({seconds})\n"
-        code = f"{ended}print(json.dumps([s.state, s.sentence, s.restarts]))"
-        state, sentence, restarts = self.run(code)
-        return {"state": state, "sentence": sentence, "restarts": restarts}
-
-
-def _give(path: Path) -> None:
-    account = pwd.getpwnam(USER)
-    os.chown(path, account.pw_uid, account.pw_gid)
-
-
-@pytest.fixture(scope="module")
-def person(cluster: Any) -> Iterator[Person]:
-    """A researcher whom the site has offered its first slice without a GPU."""
-    place = Path(tempfile.mkdtemp(prefix="skiva-notebooks-", dir="/var/tmp"))
-    _give(place)
-    site = tomllib.loads((cluster.dir / "site.toml").read_text())
-    cpu = next(one for one in site["slice"] if not one.get("gres"))
-    offer = {
-        "hub": "test",
-        "bin": "/usr/bin",
-        "conf": cluster.env["SLURM_CONF"],
-        "slices": [
-            {"id": "cpu", "title": "CPU", "partition": cpu["partition"], "cores": 1, "memory_mb": 700}
-        ],
-        "environment": {
-            "id": "base",
-            "title": "",
-            "launch": {"python": f"{cluster.dir}/venv/base/bin/python"},
-        },
-    }
-    (place / "offer.json").write_text(json.dumps(offer))
-    _give(place / "offer.json")
-    try:
-        yield Person(cluster, place)
-    finally:
-        cluster.run_as("root", ["/usr/bin/scancel", f"--user={USER}"])
-        shutil.rmtree(place)
 
 
 def _out(run: Path) -> NotebookNode:
@@ -127,17 +33,10 @@ def _states(run: Path) -> list[str]:
     return [cell.metadata["skiva"]["state"] for cell in _out(run).cells]
 
 
-def test_time_limits_lose_nothing_and_are_told(person: Person) -> None:
+def test_time_limits_lose_nothing_and_are_told(person: Person, limited: Mapping[str, Limited]) -> None:
     """A cell over its limit keeps every line, also one that resists; one that may goes on in another job."""
-    # Of one minute Slurm's warning could leave a second or two: it comes up to a minute before it is due.
-    plain = person.submit(notebook_of("x = 1", _TICKS.format(1), "print('never')"), f"hours={2 * _MINUTE}")
-    stubborn = person.submit(notebook_of(_STUBBORN), f"hours={2 * _MINUTE}")
-    once, count = "open('effects', 'a').write('once ')\nseen = []\nopened = open('effects')", _counting(62)
-    again = person.submit(
-        notebook_of(once, count, "print(len(seen))"), f"hours={2 * _MINUTE}, resume=True, restarts=4"
-    )
-
-    assert person.end_of(plain) == {
+    plain, stubborn, again = (limited[name].run for name in ("plain", "stubborn", "again"))
+    assert limited["plain"].end.result() == {
         "state": "time_limit",
         "sentence": "Stopped by the time limit in cell 2/3.",
         "restarts": 0,
@@ -148,7 +47,7 @@ def test_time_limits_lose_nothing_and_are_told(person: Person) -> None:
     assert _states(plain) == ["done", "stopped", "not run"]
     assert "\n".join(ticks) in (plain / "log").read_text()
 
-    end = person.end_of(again, 350)
+    end = limited["again"].end.result()
     assert (end["state"], end["restarts"] >= 1) == ("completed", True), end
     text = text_of(_out(again).cells[1])
     assert [int(number) for number in re.findall(r"did (\d+)", text)] == list(range(62))
@@ -157,22 +56,15 @@ def test_time_limits_lose_nothing_and_are_told(person: Person) -> None:
     assert text_of(_out(again).cells[2]) == "62\n"
     assert (person.place / "effects").read_text() == "once "
 
-    assert person.end_of(stubborn)["state"] == "time_limit"
+    assert limited["stubborn"].end.result()["state"] == "time_limit"
     text = text_of(_out(stubborn).cells[0])
     assert text.count("not me") >= 1
     assert "Stopped by the time limit in cell 1/1." in text
 
 
-def _counting(most: int) -> str:
-    return (
-        f"import time\nwhile len(seen) < {most}:\n    seen.append(len(seen))\n"
-        "    print('did', seen[-1])\n    time.sleep(1)"
-    )
-
-
 def test_every_other_end_is_told_as_it_was(person: Person) -> None:
     """A killed kernel, a killed runner, a cancelled run: each keeps what it printed, and has its words."""
-    waiting = notebook_of("import os\nprint('pid', os.getpid())", _TICKS.format(2), "print('never')")
+    waiting = notebook_of("import os\nprint('pid', os.getpid())", TICKS.format(2), "print('never')")
     kernel = person.submit(waiting, "hours=0.1, name='kernel'")
     runner = person.submit(waiting, "hours=0.1, name='runner'")
     cancelled = person.submit(waiting, "hours=0.1, name='cancelled'")

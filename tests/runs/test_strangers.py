@@ -27,7 +27,7 @@ def owner(cluster: object) -> Iterator[RunOwner]:
 @pytest.fixture(scope="module")
 def stranger(cluster: object) -> Iterator[RunOwner]:
     """Another one."""
-    with run_owner(cluster, "researcher2") as made:
+    with run_owner(cluster, "researcher3") as made:
         yield made
 
 

@@ -6,6 +6,7 @@ import pwd
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from tests.support.waiting import wait_until
 
-__all__ = ["RunOwner", "run_owner"]
+__all__ = ["Ended", "RunOwner", "run_owner"]
 
 _WRAPPER = """#!{python} -I
 import os, re, runpy, signal, sys
@@ -77,7 +78,8 @@ class RunOwner:
         """How a run has ended, seen by a process that knows nothing but its id."""
         code = f"r = skiva.run({run!r}); s = r.wait({seconds})\n"
         told: dict[str, Any] = self.do(
-            f"{code}told = dict(state=s.state, sentence=s.sentence, restarts=s.restarts, log=r.logs())",
+            f"{code}told = dict(state=s.state, sentence=s.sentence, action=s.action)\n"
+            "told |= dict(restarts=s.restarts, log=r.logs())",
             timeout=seconds + 60,
         )
         return told
@@ -113,6 +115,24 @@ class RunOwner:
         """A command of an administrator's, which must succeed."""
         done = self.cluster.run_as("root", [f"/usr/bin/{argv[0]}", *argv[1:]])
         assert done.returncode == 0, done.stderr
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run whose end is waited for while other tests run."""
+
+    owner: RunOwner
+    run: str
+    _end: "Future[tuple[dict[str, Any], list[str]]]"
+
+    @classmethod
+    def waited_for(cls, owner: RunOwner, run: str, by: Executor) -> "Ended":
+        """Begin to wait."""
+        return cls(owner, run, by.submit(lambda: (owner.end(run, 350), owner.jobs_with_tag(run))))
+
+    def seen(self) -> tuple[RunOwner, str, dict[str, Any], list[str]]:
+        """Its owner, its id, how it ended and which jobs had its mark then."""
+        return self.owner, self.run, *self._end.result()
 
 
 @contextmanager
