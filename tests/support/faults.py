@@ -5,7 +5,6 @@ import pwd
 import re
 import shutil
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ import httpx
 from tests.support.hub import HubClient, HubRefused
 from tests.support.invariants import LiveJob, Owner, live_jobs, owners
 from tests.support.own_hub import OwnHub
+from tests.support.requeued import hasten
 from tests.support.waiting import wait_until
 
 __all__ = ["ENVIRONMENTS", "LIGHT", "MINI", "PEOPLE", "Faults"]
@@ -190,14 +190,8 @@ class Faults:
         self.hasten(job)
 
     def hasten(self, job: int) -> None:
-        """Slurm lets two minutes pass before it starts a requeued job; tests do not.
-
-        A node takes a job that starts in the second in which it ended for the one that was killed.
-        """
-        wait_until(lambda: self.cluster.job_state(job) == "PENDING", 30, f"job {job} is in the queue")
-        seen = time.time()
-        wait_until(lambda: time.time() > seen + 2, 5)
-        self.slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+        """Let it start soon: see `tests/support/requeued.py`."""
+        hasten(self.cluster, job)
 
     def end_everything(self) -> None:
         """End all servers and wait until no job is left."""
