@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from tests.support.clusters_panel import Clusters, forget_clusters, ready
+from tests.support.clusters_panel import Clusters, forget_clusters, list_on_its_way, ready
 from tests.support.hub import HubClient
 from tests.support.people import PATIENCE, Person
+from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.browser,
@@ -139,6 +140,8 @@ def test_dasks_pages_open_in_tabs_and_come_back(person: Person) -> None:
     expect(page.get_by_role("tab", name="Task stream")).to_be_visible()
     clusters.wait_for_drawn("individual-task-stream")
 
+    # JupyterLab keeps the tabs that are open some time after they are.
+    wait_until(lambda: "individual-task-stream" in person.workspace, 60, "the tab is kept")
     page.reload()
     clusters.wait_for_drawn("individual-task-stream")
     clusters.open()
@@ -161,9 +164,69 @@ def test_closing_asks_where_work_would_be_lost(person: Person) -> None:
     expect(dialog).to_contain_text("7 results that only its workers have")
     dialog.get_by_role("button", name="Keep it").click()
     expect(card.locator(".skiva-State")).to_contain_text("Running")
-    card.get_by_role("button", name="Close", exact=True).click()
-    dialog.get_by_role("button", name="Close the cluster").click()
+    # The keyboard is where it was, and beside where the button was when that is gone.
+    expect(card.get_by_role("button", name="Close", exact=True)).to_be_focused()
+    with list_on_its_way(person.page) as arrive:
+        person.page.keyboard.press("Enter")
+        dialog.get_by_role("button", name="Close the cluster").click()
+        expect(card.locator(".skiva-State")).to_contain_text("Closing")
+        arrive()
+        # What was true before is not shown again.
+        assert "Closing" in card.locator(".skiva-State").inner_text()
     expect(card.locator(".skiva-State")).to_contain_text("Closed", timeout=PATIENCE)
+    expect(card.get_by_role("group", name="Actions")).to_be_focused()
+
+
+def test_jobs_of_several_gpus_are_scaled_as_a_whole(person: Person) -> None:
+    """An attached cluster of two CUDA workers a job: card and panel ask for pairs, by slider and number."""
+    clusters = Clusters(person.page)
+    person.run("import skiva\nc = skiva.cluster('pairs', slice='2xh100', workers=2, hours=0.5)\nc")
+    card = clusters.card("pairs")
+    expect(card).to_contain_text("CUDA workers · 2 workers a job")
+    expect(ready(card, 2)).to_be_visible(timeout=PATIENCE)
+    expect(card.get_by_role("button", name="Connect this notebook")).to_have_count(0)
+    slider = card.get_by_role("slider", name="Workers")
+    slider.focus()
+    person.page.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^4 workers in 2 jobs of at most "))
+    person.page.keyboard.press("Enter")
+    expect(ready(card, 4)).to_be_visible(timeout=PATIENCE)
+
+    clusters.open()
+    clusters.row("pairs").click()
+    rows = clusters.panel.get_by_role("table", name="Worker jobs").get_by_role("row")
+    expect(rows.filter(has_text=re.compile("^1-0 job .*Ready 2 workers · on "))).to_have_count(1)
+    expect(rows.filter(has_text="Ready 2 workers")).to_have_count(2)
+    number = clusters.panel.get_by_role("spinbutton", name="Number of workers")
+    number.fill("1")
+    expect(clusters.panel.get_by_text("to ask for 2;")).to_be_visible()
+    number.press("Enter")
+    expect(clusters.panel.get_by_text("Changed from 4 workers to 2 workers.")).to_be_visible(timeout=PATIENCE)
+    expect(ready(card, 2)).to_be_visible(timeout=PATIENCE)
+    expect(rows.filter(has_text="Ready 2 workers")).to_have_count(1)
+    clusters.panel.get_by_role("button", name="Close", exact=True).click()
+    expect(clusters.state).to_have_text("Closed", timeout=PATIENCE)
+    expect(card.locator(".skiva-State")).to_have_text("Closed", timeout=PATIENCE)
+    assert person.complaints == []
+
+
+def test_the_form_says_why_it_cannot_be_sent(person: Person) -> None:
+    """Half a job and too many hours: a sentence below each, and *Start* again when both are mended."""
+    clusters = Clusters(person.page)
+    clusters.open()
+    clusters.panel.get_by_role("button", name="New cluster…").click()
+    dialog = person.page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Two GPUs").check()
+    wrong, start = dialog.locator(".skiva-Wrong:not(:empty)"), dialog.get_by_role("button", name="Start")
+    dialog.get_by_label("Workers").fill("3")
+    dialog.get_by_label("Hours").fill("10000")
+    expect(start).to_be_disabled()
+    expect(wrong).to_have_text([re.compile(" 2 and 4"), re.compile("less than or equal to ")])
+    dialog.get_by_label("Workers").fill("4")
+    dialog.get_by_label("Hours").fill("1")
+    expect(wrong).to_have_count(0)
+    expect(start).to_be_enabled()
+    dialog.get_by_role("button", name="Cancel").click()
 
 
 def test_a_worker_that_dies_shows_its_last_lines(person: Person) -> None:

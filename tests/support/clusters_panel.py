@@ -1,15 +1,22 @@
 """JupyterLab's side panel of Dask clusters, cards and dashboard tabs, as people use them."""
 
+import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 from tests.support.people import PATIENCE, Person
 
-__all__ = ["Clusters", "forget_clusters", "ready"]
+__all__ = ["Clusters", "forget_clusters", "list_on_its_way", "ready"]
 
 
 _DRAWN = """() => window.Bokeh?.documents.some(document => [...document._all_models.values()].some(
     model => model.type === 'ColumnDataSource' && model.get_length() > 0))"""
+
+
+_LIST = re.compile(r"/skiva/clusters\?")
+_NEXT_FRAME = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
 
 
 class Clusters:
@@ -60,3 +67,28 @@ def ready(place: Locator, number: int) -> Locator:
 def forget_clusters(person: Person) -> None:
     """Let them be somebody who never had any."""
     shutil.rmtree(person.home / ".local/state/skiva/clusters", ignore_errors=True)
+
+
+@contextmanager
+def list_on_its_way(page: Page) -> Iterator[Callable[[], None]]:
+    """The list was told by the server, and arrives when what is yielded is called; no other is asked for."""
+    asked: list[Route] = []
+    answers: list[APIResponse] = []
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            answers.append(route.fetch())
+
+    def arrive() -> None:
+        with page.expect_response(_LIST):
+            asked[0].fulfill(response=answers[0])
+        page.evaluate(_NEXT_FRAME)
+
+    page.route(_LIST, hold)
+    while not answers:
+        page.wait_for_timeout(20)
+    yield arrive
+    page.unroute(_LIST)
+    for route in asked[1:]:
+        route.continue_()

@@ -103,7 +103,16 @@ class Person:
 
     def forget_workspaces(self) -> None:
         """Let JupyterLab open as it does for somebody new."""
-        shutil.rmtree(self.home / ".jupyter" / "lab" / "workspaces", ignore_errors=True)
+        shutil.rmtree(self._workspaces, ignore_errors=True)
+
+    @property
+    def workspace(self) -> str:
+        """What JupyterLab has kept of what is open."""
+        return "".join(path.read_text() for path in self._workspaces.glob("*"))
+
+    @property
+    def _workspaces(self) -> Path:
+        return self.home / ".jupyter" / "lab" / "workspaces"
 
     def write_notebook(self, name: str) -> Path:
         """Put a notebook with one empty cell into the home."""

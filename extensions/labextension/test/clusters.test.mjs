@@ -107,6 +107,24 @@ test('each reason to wait is told once, with the first expected start', () => {
   assert.deepEqual(words.waitingWords([job({ reason: '' })], NOW), [
     '1 worker queued: Slurm has not said yet why.'
   ]);
+  assert.deepEqual(words.waitingWords([job({ state: 'submitting', reason: '' })], NOW), [
+    '1 worker queued: On the way to Slurm.'
+  ]);
+});
+
+test('a job tells its workers and its node, and why it waits only where reasons differ', () => {
+  const ready = job({ state: 'ready', ready: 2, workers: 2, node: 'gpu1', ends: NOW + 60 });
+  assert.match(words.jobWords(ready, NOW, false), /^2 workers · on gpu1 · until .*\d\d:\d\d/);
+  assert.match(words.jobWords({ ...ready, ready: 1, ends: null }, NOW, false), /^1 of 2 ready · on gpu1$/);
+  assert.equal(words.jobWords(job({ state: 'submitting', reason: '', workers: 2 }), NOW, true), '');
+  assert.equal(words.jobWords(job({ ends: NOW + 60 }), NOW, false), '');
+  assert.equal(words.jobWords(job({}), NOW, true), 'All are in use.');
+});
+
+test('a state that says it all stands alone', () => {
+  assert.equal(words.sentenceWords(cluster({ state: 'closed', sentence: 'It was closed.' })), '');
+  const over = 'Its time was over.';
+  assert.equal(words.sentenceWords(cluster({ state: 'closed', sentence: over })), over);
 });
 
 test('workers and tasks are counted in words', () => {

@@ -150,7 +150,7 @@ def read_status(place: ClusterDir, now: float | None = None) -> Status:
         return _gone(status, "closed", why, "")
     silent = (time.time() if now is None else now) - max(status.at, spec.created)
     if told and silent > _LOST:
-        why = "Its scheduler does not tell anything any more; what it had computed is lost."
+        why = "Its scheduler tells nothing any more. Unless it comes back, what it had computed is lost."
         return _gone(status, "lost", why, "Start a new one; its jobs end by themselves.")
     return status
 

@@ -131,11 +131,12 @@ function Said(props: ISaidProps): React.ReactElement | null {
       <p className="skiva-Quiet skiva-Padded">{`The dashboard comes when the scheduler of ${place.name} is there.`}</p>
     );
   }
+  const lost = cluster?.state === 'lost';
   return (
     <div className="skiva-Over" role="status">
       <p className="skiva-State">
-        <ToneIcon tone="stopped" />
-        <strong>{`${place.name} has ended, and its dashboard with it.`}</strong>
+        <ToneIcon tone={lost ? 'bad' : 'stopped'} />
+        <strong>{`${place.name} ${lost ? 'is lost' : 'has ended'}, and its dashboard with it.`}</strong>
       </p>
       {cluster && <p>{`${cluster.sentence} ${cluster.action}`.trim()}</p>}
       <div className="skiva-Buttons">

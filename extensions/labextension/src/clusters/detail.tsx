@@ -50,10 +50,12 @@ function Actions(props: IDetailProps & { cluster: ICluster }): React.ReactElemen
   const { cluster, actions, card, connect } = props;
   const living = isLiving(cluster);
   const open = living && cluster.state !== 'closing';
+  // The notebook beside the card has the cluster already where its kernel has the scheduler.
+  const elsewhere = open && (cluster.detached || !card);
   return (
     <Buttons
       buttons={[
-        open && { label: 'Connect this notebook', first: true, press: () => connect(cluster) },
+        elsewhere && { label: 'Connect this notebook', first: true, press: () => connect(cluster) },
         open && { label: 'Close', press: () => actions.close(cluster) },
         !living && !card && { label: 'Remove', press: () => actions.remove(cluster) },
         !living && !card && { label: 'New cluster…', press: () => actions.start() },

@@ -3,37 +3,25 @@ import React from 'react';
 import { useSignal } from '../common/clock';
 import { Log } from '../common/log';
 import { ToneIcon } from '../common/tone';
-import { soonWords, whenWords } from '../common/words';
-import { isLiving, jobTone, type ICluster, type IJob } from './rows';
+import { isLiving, isWaiting, jobTone, waitingFor, type ICluster, type IJob } from './rows';
 import type { ClusterWatch } from './watch';
-import { jobStateWords } from './words';
+import { jobStateWords, jobWords } from './words';
 
 const FIRST = 12;
 
 interface IJobProps {
   job: IJob;
   now: number;
+  /** Whether others wait for something else: only then each says what for. */
+  mixed: boolean;
   chosen: boolean;
   show: () => void;
 }
 
-/** What is to be known of a job beside its state. */
-function lineOf(job: IJob, now: number): string {
-  const parts = [
-    job.state === 'queued' && `${job.reason} ${soonWords(job.expected, job.reason, now)}`.trim(),
-    job.workers > 1 &&
-      job.ready < job.workers &&
-      job.state !== 'queued' &&
-      `${job.ready} of ${job.workers} ready`,
-    job.node && `on ${job.node}`,
-    job.ends !== null && job.state !== 'ended' && `until ${whenWords(job.ends, now)}`
-  ];
-  return parts.filter(Boolean).join(' · ');
-}
 
 function Row(props: IJobProps): React.ReactElement {
-  const { job, now, chosen } = props;
-  const hasLog = job.state !== 'queued' && job.state !== 'submitting';
+  const { job, now, mixed, chosen } = props;
+  const hasLog = !isWaiting(job);
   const name = job.name.replace(/^\d{6}-[0-9a-z]{8}-/, '');
   return (
     <tr aria-current={chosen || undefined}>
@@ -50,17 +38,17 @@ function Row(props: IJobProps): React.ReactElement {
           </button>
         ) : (
           name
-        )}
+        )}{' '}
+        {job.job_id && <span className="skiva-Quiet skiva-Number">{`job ${job.job_id}`}</span>}
       </th>
       <td>
         <span className="skiva-TaskState" title={job.action}>
           <ToneIcon tone={jobTone(job.state)} />
           <span>
-            {jobStateWords(job.state)} <span className="skiva-Quiet">{lineOf(job, now)}</span>
+            {jobStateWords(job.state)} <span className="skiva-Quiet">{jobWords(job, now, mixed)}</span>
           </span>
         </span>
       </td>
-      <td className="skiva-Number">{job.job_id}</td>
     </tr>
   );
 }
@@ -109,6 +97,7 @@ export function Jobs(props: {
   useSignal(watch.stateChanged);
   const [all, setAll] = React.useState(false);
   const { jobs } = cluster;
+  const mixed = waitingFor(jobs).length > 1;
   const rows = all ? jobs : jobs.slice(0, FIRST);
   const show = (job: IJob) => watch.showLog(watch.worker === job.name ? null : job.name);
   return (
@@ -117,9 +106,8 @@ export function Jobs(props: {
         <table className="skiva-Table" aria-label="Worker jobs">
           <thead>
             <tr>
-              <th scope="col">Worker</th>
+              <th scope="col">{cluster.per_job > 1 ? 'Workers' : 'Worker'}</th>
               <th scope="col">State</th>
-              <th scope="col">Job</th>
             </tr>
           </thead>
           <tbody>
@@ -128,6 +116,7 @@ export function Jobs(props: {
                 key={job.name}
                 job={job}
                 now={now}
+                mixed={mixed}
                 chosen={job.name === watch.worker}
                 show={() => void show(job)}
               />

@@ -24,9 +24,20 @@ export class ClustersModel extends PolledList<ICluster> {
   /** The requests. */
   readonly api: ClustersApi;
 
+  override take(row: ICluster): void {
+    this._taken += 1;
+    super.take(row);
+  }
+
   protected async ask(): Promise<void> {
+    const taken = this._taken;
     const { clusters, trouble } = await this.api.list();
     this.answered(trouble ?? '');
+    if (taken !== this._taken) {
+      // What was ordered meanwhile was answered with something newer.
+      this.stateChanged.emit();
+      return;
+    }
     // A list that was on its way when one was removed still has it.
     const rows = clusters.filter(({ id }) => !this.isGone(id));
     this.announce(rows);
@@ -47,4 +58,6 @@ export class ClustersModel extends PolledList<ICluster> {
     }
     return this.rows.some(isLiving) ? UNSEEN : NOTHING;
   }
+
+  private _taken = 0;
 }

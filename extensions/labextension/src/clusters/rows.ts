@@ -128,6 +128,11 @@ export function jobTone(state: string): Tone {
   return JOB_TONES[state] ?? 'waiting';
 }
 
+/** Whether a job has not begun. */
+export function isWaiting({ state }: IJob): boolean {
+  return state === 'queued' || state === 'submitting';
+}
+
 /** Tasks that are still to be done. */
 export function toDo({ processing, waiting, queued }: ITasks): number {
   return processing + waiting + queued;
@@ -193,18 +198,19 @@ export function waitingFor(
 ): { reason: string; action: string; workers: number; expected: number | null }[] {
   const all = new Map<string, { reason: string; action: string; workers: number; expected: number | null }>();
   for (const job of jobs) {
-    if (job.state !== 'queued' && job.state !== 'submitting') {
+    if (!isWaiting(job)) {
       continue;
     }
-    const known = all.get(job.reason) ?? {
-      reason: job.reason,
+    const reason = job.reason || (job.state === 'submitting' ? 'On the way to Slurm.' : '');
+    const known = all.get(reason) ?? {
+      reason,
       action: job.action,
       workers: 0,
       expected: null
     };
     const times = [known.expected, job.expected].filter(time => time !== null);
     const expected = times.length ? Math.min(...times) : null;
-    all.set(job.reason, { ...known, workers: known.workers + job.workers, expected });
+    all.set(reason, { ...known, workers: known.workers + job.workers, expected });
   }
   return [...all.values()].sort((one, other) => other.workers - one.workers);
 }

@@ -5,6 +5,7 @@ import { memoryWords, nameList, shortTime } from '../words.ts';
 import {
   isLiving,
   isScaling,
+  isWaiting,
   toDo,
   waitingFor,
   type ICluster,
@@ -25,9 +26,23 @@ export function jobStateWords(state: string): string {
   return JOBS[state] ?? stateWords(state);
 }
 
+/** What is to be known of a job beside its state; why it waits only where others wait for something else. */
+export function jobWords(job: IJob, now: number, mixed: boolean): string {
+  const { reason, expected, ready, workers, node, ends } = job;
+  const begun = !isWaiting(job);
+  const ofThem = ready < workers ? `${ready} of ${workers} ready` : count(workers, 'worker');
+  const parts = [
+    mixed && !begun && `${reason} ${soonWords(expected, reason, now)}`.trim(),
+    workers > 1 && begun && ofThem,
+    node && `on ${node}`,
+    ends !== null && begun && job.state !== 'ended' && `until ${whenWords(ends, now)}`
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
 /** The sentence without what the state's name says already. */
 export function sentenceWords(cluster: ICluster): string {
-  const said = cluster.sentence.replace(/\.$/, '').toLowerCase();
+  const said = cluster.sentence.replace(/^It was |\.$/g, '').toLowerCase();
   return said === cluster.state ? '' : cluster.sentence;
 }
 

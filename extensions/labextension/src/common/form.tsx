@@ -15,7 +15,7 @@ export function remember(key: string, values: Readonly<Record<string, string>>):
   window.localStorage.setItem(key, JSON.stringify(values));
 }
 
-/** One field with its name above it. */
+/** One field with its name above it, and below it why the browser does not take what was typed. */
 export function Field(
   props: { label: string; type: 'text' | 'number'; change: (text: string) => void } & Omit<
     React.InputHTMLAttributes<HTMLInputElement>,
@@ -23,11 +23,30 @@ export function Field(
   >
 ): React.ReactElement {
   const { label, change, ...more } = props;
+  const [wrong, setWrong] = React.useState('');
+  const [typed, setTyped] = React.useState(false);
+  const input = React.useRef<HTMLInputElement>(null);
+  // What is allowed may have changed with another field.
+  React.useEffect(() => setWrong(input.current?.validationMessage ?? ''));
   return (
-    <label className="skiva-Field">
-      <span>{label}</span>
-      <input className="jp-mod-styled" onChange={event => change(event.currentTarget.value)} {...more} />
-    </label>
+    <div>
+      <label className="skiva-Field">
+        <span>{label}</span>
+        <input
+          ref={input}
+          className="jp-mod-styled"
+          aria-invalid={wrong !== ''}
+          onChange={event => {
+            setTyped(true);
+            change(event.currentTarget.value);
+          }}
+          {...more}
+        />
+      </label>
+      <p className="skiva-Wrong" role="status">
+        {(typed || more.value !== '') && wrong}
+      </p>
+    </div>
   );
 }
 
