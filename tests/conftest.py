@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.support.images import build_images
+from tests.support.images import ImageBuild
 
 _ROOT = Path(__file__).parents[1]
 
@@ -161,17 +161,9 @@ def _free_port() -> int:
 def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
     """Run `skiva COMMAND …` on a state directory, with the environment in it."""
     command, *rest = arguments
+    python = str(directory / "venv/hub/bin/python")
     return subprocess.run(
-        [
-            str(directory / "venv/hub/bin/python"),
-            "-I",
-            "-m",
-            "skiva_hub.cli",
-            command,
-            "--dir",
-            str(directory),
-            *rest,
-        ],
+        [python, "-I", "-m", "skiva_hub.cli", command, "--dir", str(directory), *rest],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -248,18 +240,26 @@ def breakable_cluster() -> Iterator[Cluster]:
         remove(directory)
 
 
-@pytest.fixture(scope="session")
-def image_cluster() -> Iterator[Any]:
-    """A cluster with the images that it offers; building those takes a minute or two, once.
-
-    Its attributes are `cluster`, and `images` as in `tests/support/images.py`.
-    """
+@pytest.fixture(scope="session", autouse=True)
+def image_build(request: pytest.FixtureRequest) -> Iterator[ImageBuild | None]:
+    """Images, which begin to be built with the session if one of its tests asks for them."""
+    wanted = any("image_cluster" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if not wanted or os.geteuid() != 0:
+        yield None
+        return
     directory = _new_dir("images")
     try:
-        images = build_images(directory)
-        yield SimpleNamespace(cluster=start(directory), images=images)
+        with ImageBuild(directory) as build:
+            yield build
     finally:
         remove(directory)
+
+
+@pytest.fixture(scope="session")
+def image_cluster(image_build: ImageBuild) -> Any:
+    """Its attributes are a `cluster`, and the `images` that it offers as in `tests/support/images.py`."""
+    images = image_build.wait()
+    return SimpleNamespace(cluster=start(image_build.directory), images=images)
 
 
 @pytest.fixture
