@@ -65,16 +65,20 @@ def check(
     if now.jobs + more.jobs > dask_offer.most_jobs:
         left = max(0, dask_offer.most_jobs - now.jobs)
         raise BadWish(
-            f"workers: {jobs_more} more worker jobs are too many. This site lets a person have "
-            f"{dask_offer.most_jobs} at once, you have {now.jobs}, so {left} more are possible; "
+            f"workers: {_more(jobs_more)} too many. This site lets a person have "
+            f"{dask_offer.most_jobs} at once, you have {now.jobs}, so {left} more {'is' if left == 1 else 'are'} possible; "
             "ask for fewer, or close another cluster"
         )
     if now.slice_hours + more.slice_hours > dask_offer.most_slice_hours + 1e-6:
         raise BadWish(
-            f"workers: {jobs_more} more worker jobs are {more.slice_hours:g} hours on slices. This site lets "
+            f"workers: {_more(jobs_more)} {more.slice_hours:g} hours on slices. This site lets "
             f"a person ask for {dask_offer.most_slice_hours:g} at once, and you hold {now.slice_hours:g}; "
             "ask for fewer workers or hours, or close another cluster"
         )
+
+
+def _more(jobs: int) -> str:
+    return "one more worker job is" if jobs == 1 else f"{jobs} more worker jobs are"
 
 
 def most_jobs(spec: ClusterSpec, dask_offer: DaskOffer, others: Usage) -> int:
