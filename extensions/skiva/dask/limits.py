@@ -66,7 +66,8 @@ def check(
         left = max(0, dask_offer.most_jobs - now.jobs)
         raise BadWish(
             f"workers: {_more(jobs_more)} too many. This site lets a person have "
-            f"{dask_offer.most_jobs} at once, you have {now.jobs}, so {left} more {'is' if left == 1 else 'are'} possible; "
+            f"{dask_offer.most_jobs} at once, you have {now.jobs}, so {left} more "
+            f"{'is' if left == 1 else 'are'} possible; "
             "ask for fewer, or close another cluster"
         )
     if now.slice_hours + more.slice_hours > dask_offer.most_slice_hours + 1e-6:
