@@ -153,3 +153,19 @@ def test_garbage_in_a_directory_is_no_use(tmp_path: Path) -> None:
     place.batch(2).write_text("[]")
     (place.batch(1).parent / "x.json").write_text("")
     assert usage(tmp_path, None).jobs == 1
+
+
+@pytest.mark.parametrize(
+    ("most", "more", "first", "last"),
+    [
+        (0, 1, "workers: one more worker job is too many.", "so 0 more are possible"),
+        (1, 2, "workers: 2 more worker jobs are too many.", "so 1 more is possible"),
+    ],
+)
+def test_numbers_are_said_as_people_say_them(most: int, more: int, first: str, last: str) -> None:
+    """One job is one, and more are more."""
+    limits = DaskOffer(most_jobs=most, most_slice_hours=100.0, max_hours=8.0)
+    with pytest.raises(BadWish) as refused:
+        check(cluster("a", hours=1), more, limits, None, root=Path("/nonexistent"))
+    assert str(refused.value).startswith(first)
+    assert last in str(refused.value)

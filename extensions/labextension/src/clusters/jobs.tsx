@@ -18,7 +18,6 @@ interface IJobProps {
   show: () => void;
 }
 
-
 function Row(props: IJobProps): React.ReactElement {
   const { job, now, mixed, chosen } = props;
   const hasLog = !isWaiting(job);
