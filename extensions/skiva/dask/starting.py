@@ -87,14 +87,7 @@ def cluster(
         from skiva.dask.remote import RemoteCluster
 
         return RemoteCluster(place, offer=offer, asynchronous=asynchronous)
-    from skiva.dask.cluster import SliceCluster
-
-    try:
-        return SliceCluster(place=place, asynchronous=asynchronous)
-    except BaseException as problem:
-        note_closed(place, f"It did not start: {problem}")
-        forget_keys(place)
-        raise
+    return _in_this_process(place, asynchronous)
 
 
 def _make(wish: ClusterWish, offer: Offer, env: Mapping[str, str] | Iterable[str] | None) -> ClusterDir:
@@ -114,6 +107,18 @@ def _make(wish: ClusterWish, offer: Offer, env: Mapping[str, str] | Iterable[str
         taken=names_taken(here()),
     )
     return make(spec, variables)
+
+
+def _in_this_process(place: ClusterDir, asynchronous: bool) -> "SliceCluster":
+    """One whose scheduler lives in this process."""
+    from skiva.dask.cluster import SliceCluster
+
+    try:
+        return SliceCluster(place=place, asynchronous=asynchronous)
+    except BaseException as problem:
+        note_closed(place, f"It did not start: {problem}")
+        forget_keys(place)
+        raise
 
 
 def _attach(name: str, asynchronous: bool) -> "SliceCluster | RemoteCluster":
