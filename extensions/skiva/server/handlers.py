@@ -13,6 +13,7 @@ from tornado import web
 from .gpus import Gpu, GpuReader
 from .hub import Hub, HubRefusedError
 from .memory import Memory, read_memory
+from .session_facts import SessionFacts
 from .state import SessionState
 
 _FRESH = 2.0
@@ -21,6 +22,7 @@ _FRESH = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
+    of: SessionFacts | None
     at: float
     memory: Memory | None
     gpus: tuple[Gpu, ...] | None
@@ -39,16 +41,18 @@ class Session:
     async def status(self) -> dict[str, Any]:
         """The answer of `GET skiva/status`."""
         async with self._reading:
-            if self._last is None or time.monotonic() - self._last.at > _FRESH:
-                self._last = await asyncio.to_thread(self._measure)
-        return self.state.status(self._last.memory, self._last.gpus)
+            facts, last = self.state.facts, self._last
+            # A launcher that corrects what it wrote is not answered with what was measured before.
+            if last is None or last.of is not facts or time.monotonic() - last.at > _FRESH:
+                last = self._last = await asyncio.to_thread(self._measure, facts)
+        return self.state.status(last.memory, last.gpus)
 
-    def _measure(self) -> _Reading:
-        facts = self.state.facts
+    def _measure(self, facts: SessionFacts | None) -> _Reading:
         if facts is None:
-            return _Reading(time.monotonic(), None, None)
+            return _Reading(None, time.monotonic(), None, None)
         asks_nvml = not facts.simulated and facts.gres.startswith(("gpu", "shard", "mps"))
         return _Reading(
+            facts,
             time.monotonic(),
             read_memory(facts.job_id, facts.memory_mb),
             self._gpus.read() if asks_nvml else None,

@@ -7,6 +7,13 @@ import pytest
 from tests.support.runs_lab import Lab, served
 
 
+@pytest.fixture(autouse=True)
+def _outside_of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests in a session: the servers of tests are not that one's."""
+    for name in ("JUPYTERHUB_API_URL", "JUPYTERHUB_API_TOKEN", "SKIVA_STREAM_URL", "SKIVA_RUN_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     """A server of one person, without a hub and without Slurm."""
