@@ -189,6 +189,11 @@ def start(directory: Path, *options: str) -> Cluster:
     port = _free_port()
     done = skiva(directory, "up", "--detach", f"--port={port}", *options)
     assert done.returncode == 0, done.stdout + done.stderr + _logs(directory)
+    return running(directory, port)
+
+
+def running(directory: Path, port: int) -> Cluster:
+    """What runs in a directory."""
     return Cluster(
         dir=directory,
         port=port,
@@ -285,6 +290,12 @@ def new_cluster(new_dir: Callable[[], Path]) -> Callable[..., Cluster]:
         return start(new_dir(), *options)
 
     return make
+
+
+@pytest.fixture(name="running")
+def _running_fixture() -> Callable[[Path, int], Cluster]:
+    """`running(directory, port)`: the cluster that a test has started there by itself."""
+    return running
 
 
 @pytest.fixture(name="free_port")

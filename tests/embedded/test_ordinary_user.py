@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.box import HOSTS, on_box
+from tests.support.hub import HubClient
 
 pytestmark = [
     pytest.mark.slurm,
@@ -95,6 +97,29 @@ def test_it_serves_that_person_and_says_what_is_missing(mine: Any, person: str, 
     }
     assert mine.skiva("down").returncode == 0
     wait_for(lambda: not mine.processes(), what="nothing is left")
+
+
+def test_it_comes_up_where_the_machine_has_another_address(
+    mine: Any, person: str, tmp_path: Path, running: Any
+) -> None:
+    """Where the machine's name is no name of 127.0.0.1, Slurm sees another; a session starts all the same."""
+    as_person = ("/usr/bin/setpriv", f"--reuid={person}", f"--regid={person}", "--clear-groups", "--")
+    python = str(mine.dir / "venv/hub/bin/python")
+    up = (python, "-I", "-m", "skiva_hub.cli", "up", "--detach", f"--port={mine.port}", f"--dir={mine.dir}")
+    done = subprocess.run(
+        [*on_box(tmp_path, HOSTS["an outer address"]), *as_person, *up],
+        env={"HOME": pwd.getpwnam(person).pw_dir, "PATH": "/usr/bin:/bin"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    cluster = running(mine.dir, mine.port)
+    with HubClient(cluster.url, cluster.admin_token) as hub:
+        hub.start_server(person, {"slice": "cpu"})
+        hub.wait_ready(person)
 
 
 @pytest.mark.parametrize("victims", [("supervisor",), ("guard",), ("guard", "supervisor")])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skiva_hub.embedded import accounts, cgroups, client, hardware, plan, ports
+from skiva_hub.embedded import accounts, cgroups, client, hardware, plan, ports, view
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.layout import Layout, Owners
 
@@ -17,8 +17,9 @@ _PROGRAMS = {
     "/usr/sbin/slurmctld": "slurm-wlm",
     "/usr/sbin/slurmd": "slurm-wlm",
     "/usr/sbin/munged": "munge",
+    "/usr/bin/unshare": "util-linux",
 }
-_ROOT_PROGRAMS = {"/usr/bin/sudo": "sudo", "/usr/sbin/visudo": "sudo", "/usr/bin/unshare": "util-linux"}
+_ROOT_PROGRAMS = {"/usr/bin/sudo": "sudo", "/usr/sbin/visudo": "sudo"}
 _LONGEST_SOCKET = 100
 _OLDEST_SLURM = (22, 5)
 
@@ -40,6 +41,7 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
     root = os.geteuid() == 0
     _check_directory(directory, root=root)
     _check_programs(root=root)
+    host_name = view.host_name(root=root)
     try:
         machine = hardware.inspect()
     except ValueError as problem:
@@ -59,7 +61,8 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
             directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
         )
     version = slurm_version(_printed_version())
-    return Assembly(replace(layout, slurm_version=version, client=client.found()), numbers)
+    found = replace(layout, slurm_version=version, client=client.found(), host_name=host_name)
+    return Assembly(found, numbers)
 
 
 def slurm_version(printed: str) -> tuple[int, int]:

@@ -91,6 +91,7 @@ class Layout:
         shared_devices: device files that belong to several slices at once (MIG's parents).
         slurm_version: major and minor, e.g. (22, 5).
         client: what of Slurm's client, beside munge's socket, a session inside an image needs.
+        host_name: what Slurm's programs see as the host's name; empty for the machine's own.
     """
 
     dir: Path
@@ -104,6 +105,7 @@ class Layout:
     shared_devices: tuple[Path, ...] = ()
     slurm_version: tuple[int, int] = (22, 5)
     client: tuple[Path, ...] = ()
+    host_name: str = ""
 
     @property
     def id(self) -> str:

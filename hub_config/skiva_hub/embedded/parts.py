@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files as packaged
 from pathlib import Path
 
-from skiva_hub.embedded import node as node_view
+from skiva_hub.embedded import view
 from skiva_hub.embedded.layout import Layout, NodePlan
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,24 +45,20 @@ def munge(layout: Layout) -> Part:
 
 def controller(layout: Layout) -> Part:
     """slurmctld."""
-    argv = ("/usr/sbin/slurmctld", "-D", "-f", str(layout.conf))
-    return Part("slurmctld", argv, layout.owners.slurm, _slurm_env(layout), layout.slurm)
+    argv: tuple[str, ...] = ("/usr/sbin/slurmctld", "-D", "-f", str(layout.conf))
+    user = layout.owners.slurm
+    if (seen := _view(layout)) and layout.owners.root:  # which takes root to enter
+        argv = ("/usr/bin/setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--", *argv)
+        user = "root"
+    return Part("slurmctld", (*seen, *argv), user, _slurm_env(layout), layout.slurm)
 
 
 def node(layout: Layout, plan: NodePlan) -> Part:
     """One slurmd; where devices are fenced it sees the simulated devices of its own node only."""
-    argv: tuple[str, ...] = ("/usr/sbin/slurmd", "-D", "-N", plan.name, "-f", str(layout.conf))
+    hidden: tuple[Path, ...] = ()
     if layout.fenced and layout.simulated:
-        others = (layout.device_dir / n.label for n in layout.nodes if n.gres and n is not plan)
-        view = (
-            sys.executable,
-            "-I",
-            node_view.__file__,
-            str(layout.slurm / "empty"),
-            *map(str, others),
-            "--",
-        )
-        argv = ("/usr/bin/unshare", "--mount", "--propagation", "slave", "--", *view, *argv)
+        hidden = tuple(layout.device_dir / n.label for n in layout.nodes if n.gres and n is not plan)
+    argv = (*_view(layout, hidden), "/usr/sbin/slurmd", "-D", "-N", plan.name, "-f", str(layout.conf))
     return Part(plan.label, argv, layout.owners.slurmd, _slurm_env(layout), layout.slurm)
 
 
@@ -101,6 +97,16 @@ def hub(layout: Layout, ports: Mapping[str, int], people: tuple[str, ...]) -> Pa
 def hub_dir(layout: Layout) -> Path:
     """The hub's private directory."""
     return layout.dir / "hub"
+
+
+def _view(layout: Layout, hidden: tuple[Path, ...] = ()) -> tuple[str, ...]:
+    """What goes before the command line of a program of Slurm's that needs a view of its own."""
+    if not layout.host_name and not hidden:
+        return ()
+    given = (layout.host_name, str(layout.slurm / "empty"), *map(str, hidden))
+    mounts = ("--mount", "--propagation", "slave") if hidden else ()
+    enter = view.unshare(root=layout.owners.root)
+    return (*enter, *mounts, "--", sys.executable, "-I", view.__file__, *given, "--")
 
 
 def _python(module: str) -> tuple[str, ...]:
