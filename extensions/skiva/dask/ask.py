@@ -91,6 +91,8 @@ async def ask_by(
             body=None if body is None else json.dumps(body),
             headers={"Content-Type": "application/json"},
             ssl_options=way.tls,
+            # Elsewhere nobody need have the cluster's key.
+            follow_redirects=False,
             request_timeout=patience,
             connect_timeout=patience,
         )

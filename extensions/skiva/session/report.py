@@ -5,6 +5,7 @@ import random
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 _OBSOLETE = {400, 401, 403, 404, 409, 410}
 
@@ -42,6 +43,13 @@ def report(api_url: str, token: str, body: dict[str, object], patience: float) -
         wait = min(wait * 1.7, 8.0)
 
 
+class _Nowhere(urllib.request.HTTPRedirectHandler):
+    """Follows no answer that leads elsewhere: whoever is there would get the token, and could say yes."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None: the answer is an error as it is."""
+
+
 def _post(url: str, token: str, body: dict[str, object]) -> None:
     request = urllib.request.Request(  # noqa: S310 - the address is in the private file
         url,
@@ -50,7 +58,7 @@ def _post(url: str, token: str, body: dict[str, object]) -> None:
         method="POST",
     )
     # Proxies of the environment are for the internet, not for the hub of this cluster.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Nowhere)
     with opener.open(request, timeout=15) as answer:
         answer.read(4096)
 
