@@ -46,6 +46,8 @@ _SENTENCES = {
     "out_of_memory": "It needed more memory than its slice has.",
     "node_failed": "Its node failed.",
     "killed": "It ended without a word; the end of its log may tell why.",
+    "not_restarted": "Slurm started the job again, and it may not be repeated.",
+    "refused": "Slurm did not take it.",
     "vanished": "Slurm no longer knows the job, and it left no word: its node or its processes were killed.",
 }
 _ACTIONS = {
@@ -159,7 +161,7 @@ def _by_files(found: _Found) -> Status | None:
     traces = found.traces
     if traces.refused:
         return found.status(
-            "refused", str(traces.refused.get("sentence", "")), ended=time_told(traces.refused.get("at"))
+            "refused", str(traces.refused.get("sentence") or ""), ended=time_told(traces.refused.get("at"))
         )
     for event in traces.events:
         if event.get("event") == "ended" and event.get("how") in _ENDS:
