@@ -11,12 +11,12 @@ from tornado.httpclient import HTTPError as NoAnswer
 from skiva_hub import metrics
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job
-from skiva_slurm.reasons import explain
 from skiva_slurm.sbatch import sbatch_options, script
 from skiva_slurm.states import Life
-from skiva_spawners import challenge
+from skiva_spawners import decisions
 from skiva_spawners.errors import ActingFailed, NotOurServer, SessionFailed
 from skiva_spawners.failure import Failure, ended
+from skiva_spawners.lifecycle import Event, State
 from skiva_spawners.offers import offer
 from skiva_spawners.options import Choice
 from skiva_spawners.report import Report
@@ -89,7 +89,7 @@ async def _submit(
         ) from None
     except SlurmUnanswered:
         job_id = await _find_job(session)
-    session.update(job_id=job_id, phase="waiting")
+    session.happened(Event.SUBMITTED, job_id=job_id)
     _reached("submitted", session)
 
 
@@ -101,8 +101,8 @@ def _reached(phase: str, session: Session) -> None:
 
 async def _find_job(session: Session) -> int:
     """The job of a submission that was not answered: it may well have been accepted."""
-    deadline = time.monotonic() + _LOOK_AGAIN
-    while time.monotonic() < deadline and not session.over:
+    deadline = session.state.clock() + _LOOK_AGAIN
+    while session.state.clock() < deadline and session.phase is not State.OVER:
         try:
             job = session.tagged(await session.state.watcher.refresh())
         except SlurmUnanswered:
@@ -118,18 +118,20 @@ async def was_submitted(session: Session) -> bool:
 
     The helper may still have been at work when the hub died, so it is looked for more than once.
     """
-    deadline = time.monotonic() + _LATE
-    while session.record.job_id is None:
+    job_id, clock = session.record.job_id, session.state.clock
+    deadline = clock() + _LATE
+    while job_id is None:
         try:
             job = session.tagged(await session.state.watcher.refresh())
         except SlurmUnanswered:
-            deadline = time.monotonic() + _LATE
+            deadline = clock() + _LATE
         else:
             if job:
-                session.update(job_id=job.id, phase="waiting")
-            elif time.monotonic() > deadline:
+                job_id = job.id
+            elif clock() > deadline:
                 return False
         await asyncio.sleep(0.5)
+    session.happened(Event.SUBMITTED, job_id=job_id)
     return True
 
 
@@ -160,8 +162,9 @@ async def _until_heard(session: Session) -> Report:
         running = session.job is not None and session.job.life is Life.RUNNING
         if running and running_since is None:
             _reached("running", session)
-        running_since = (running_since or time.monotonic()) if running else None
-        if running_since and time.monotonic() - running_since > patience:
+        now = session.state.clock()
+        running_since = (running_since or now) if running else None
+        if running_since and now - running_since > patience:
             sentence = f"Your job ran for {patience} seconds, but its server did not report to the hub."
             action = (
                 "The last lines of its log may say why; `skiva doctor` checks the node for the operators."
@@ -174,13 +177,10 @@ async def _until_heard(session: Session) -> Report:
 async def _give_up_if_over(session: Session) -> None:
     over: Job | None = session.ended_job()
     if over is not None:
-        session.over = True
+        session.end()
         raise SessionFailed(ended(over, lived=False, log="\n".join(await session.log_tail())))
-    job = session.job
-    if job is not None and job.life is Life.QUEUED:
-        told = explain(job.reason)
-        if told.hopeless:
-            await _fail(session, Failure(told.sentence, told.action, cause="hopeless"))
+    if (why := decisions.hopeless(session.job)) is not None:
+        await _fail(session, why)
 
 
 async def _fail(session: Session, failure: Failure) -> NoReturn:
@@ -204,29 +204,29 @@ async def _check_proof(session: Session, report: Report) -> None:
 
 
 async def _until_it_answers(session: Session) -> str:
-    patience = session.state.site.limits.start_seconds
-    deadline = time.monotonic() + patience
+    patience, clock = session.state.site.limits.start_seconds, session.state.clock
+    deadline = clock() + patience
     while True:
         report = await _until_heard(session)
         await _give_up_if_over(session)
         host = f"[{session.record.address}]" if ":" in session.record.address else session.record.address
         url = f"http://{host}:{report.port}"
         try:
-            await challenge.verify(f"{url}{session.base_path}", session.record.key, timeout=20)
+            await session.state.verify(f"{url}{session.base_path}", session.record.key, 20)
         except NotOurServer as problem:
             if await _is_still_running(session, report):
                 await _fail(session, Failure(str(problem), "Please start again.", cause="not_ours"))
             await asyncio.sleep(1)
         except (OSError, NoAnswer) as problem:
             if _may_be_silent(session, report):
-                deadline = time.monotonic() + patience
-            if time.monotonic() > deadline:
+                deadline = clock() + patience
+            if clock() > deadline:
                 sentence = f"The hub cannot reach your session at {session.record.address}: {problem}."
                 action = "Please tell the operators: `skiva doctor` checks the way from the hub to the nodes."
                 await _fail(session, Failure(sentence, action, cause="unreachable"))
             await asyncio.sleep(0.1)
         else:
-            session.update(phase="ready", restarts=report.restarts, url=url)
+            session.happened(Event.ANSWERED, restarts=report.restarts, url=url)
             return url
 
 

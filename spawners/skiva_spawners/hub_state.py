@@ -1,7 +1,8 @@
 """What all spawners of one hub share, kept in the hub's settings as `skiva`."""
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from skiva_hub.pages.environments import Records
 from skiva_hub.pages.records import RecordReader
 from skiva_hub.site import Site
 from skiva_slurm.watcher import Watcher
+from skiva_spawners import challenge
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import SessionFailed
 
@@ -26,6 +28,10 @@ class HubState:
     """Where notebooks follow the queue."""
     interrupted: set[tuple[str, str]] = field(default_factory=set)
     """Sessions, by user and server, that the keeper is to take up again."""
+    clock: Callable[[], float] = time.monotonic
+    """Seconds on a clock that never jumps; the watcher's."""
+    verify: Callable[[str, str, float], Awaitable[None]] = challenge.verify
+    """How a server proves to be ours."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,6 @@ restart of the hub, starts that it cut off go on.
 # ruff: noqa: SLF001
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -22,16 +21,15 @@ from tornado.log import app_log
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
-from skiva_slurm.states import Life
-from skiva_slurm.tags import Tag
-from skiva_spawners import arrival
+from skiva_spawners import arrival, decisions
 from skiva_spawners.cluster_jobs import ClusterJobs
+from skiva_spawners.decisions import Care
 from skiva_spawners.errors import ActingFailed, SessionFailed
 from skiva_spawners.hub_state import HubState
+from skiva_spawners.lifecycle import Event, State, restored
 from skiva_spawners.session import Session
 from skiva_spawners.spawner import SliceSpawner
 
-_LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
 _OWNERLESS_PATIENCE = 5.0
 """Seconds for which a job must be without an owner before it is cancelled."""
 _REMAINS_PATIENCE = 3.0
@@ -48,7 +46,7 @@ class Keeper:
         self._app = app
         self._state = state
         self._token = token
-        self._cluster_jobs = ClusterJobs(state)
+        self._cluster_jobs = ClusterJobs(state, state.clock)
         self._ownerless: dict[int, float] = {}
         """When each ownerless job was first seen, or is to be tried next (monotonic seconds)."""
         self._remains: dict[tuple[str, str], float] = {}
@@ -82,7 +80,7 @@ class Keeper:
     def _interrupted(self) -> Iterator[tuple[str, str]]:
         for spawner in self._app.db.query(orm.Spawner):
             session = (spawner.state or {}).get("session")
-            if session and session.get("phase") != "ready" and spawner.user is not None:
+            if session and _is_interrupted(session) and spawner.user is not None:
                 yield spawner.user.name, spawner.name
 
     async def _take_up(self) -> None:
@@ -111,6 +109,13 @@ class Keeper:
         app_log.info("Taking up the interrupted start of %s/%s", user, server)
         # What answered there before may be somebody else's by now.
         await self._app.proxy.delete_user(self._app.users[user], server)
+        try:
+            await self._ask_hub(user, server)
+        except (HTTPError, OSError) as problem:
+            app_log.warning("The start of %s/%s was not taken up: %s", user, server, problem)
+        return not self._is_left(user, server)
+
+    async def _ask_hub(self, user: str, server: str) -> None:
         place = ("servers", url_escape_path(server)) if server else ("server",)
         request = HTTPRequest(
             url_path_join(self._app.hub.api_url, "users", url_escape_path(user), *place),
@@ -118,11 +123,7 @@ class Keeper:
             body="",
             headers={"Authorization": f"token {self._token}"},
         )
-        try:
-            await AsyncHTTPClient().fetch(request)
-        except (HTTPError, OSError) as problem:
-            app_log.warning("The start of %s/%s was not taken up: %s", user, server, problem)
-        return not self._is_left(user, server)
+        await AsyncHTTPClient().fetch(request)
 
     def _is_left(self, user: str, server: str) -> bool:
         """Whether a record is there that no start and no running server stands for."""
@@ -158,17 +159,21 @@ class Keeper:
     def _follow(self) -> None:
         remains: dict[tuple[str, str], float] = {}
         for user, spawner, session in self._sessions():
-            if not spawner.ready or session.interrupted:
+            if not spawner.ready:
                 continue
-            place, now = (user.name, spawner.name), time.monotonic()
-            if session.over or not (session.returning or session.record.phase == "ready"):
-                remains[place] = self._remains.get(place, now)
-                if now - remains[place] > _REMAINS_PATIENCE:
-                    self._state.background(self._clear_away(user, spawner))
-            elif session.returning or session.moved:
-                self._state.background(self._bring_back(user, spawner, session))
-            elif session.ended_job() is not None:
-                self._state.background(spawner.poll_and_notify())
+            ended = session.ended_job() is not None
+            match decisions.care(session.phase, moved=session.moved, ended=ended):
+                case Care.BRING_BACK:
+                    self._state.background(self._bring_back(user, spawner, session))
+                case Care.NOTICE_END:
+                    self._state.background(spawner.poll_and_notify())
+                case Care.CLEAR_AWAY:
+                    place, now = (user.name, spawner.name), self._state.clock()
+                    remains[place] = self._remains.get(place, now)
+                    if now - remains[place] > _REMAINS_PATIENCE:
+                        self._state.background(self._clear_away(user, spawner))
+                case Care.NOTHING:
+                    pass
         self._remains = remains
 
     async def _clear_away(self, user: Any, spawner: SliceSpawner) -> None:
@@ -192,23 +197,22 @@ class Keeper:
             return
         spawner._spawn_pending = True
         spawner._spawn_future = asyncio.current_task()
-        session.returning = True
         session.step = ""
         session.log.info("requeued", job=session.record.job_id)
-        session.update(phase="waiting")
+        session.happened(Event.REQUEUED)
         try:
             await self._app.proxy.delete_user(user, spawner.name)
             place = urlsplit(await arrival.until_answering(session))
             spawner.server.ip, spawner.server.port = place.hostname, place.port
             self._app.db.commit()
             await self._app.proxy.add_user(user, spawner.name)
-            session.returning = False
+            session.happened(Event.ROUTED)
         except SessionFailed as problem:
             spawner.failure = problem.failure
             spawner._spawn_pending = False
             await user.stop(spawner.name)
         except asyncio.CancelledError:
-            session.returning = False
+            session.happened(Event.BROKEN_OFF)
             raise
         finally:
             spawner._spawn_pending = False
@@ -217,14 +221,11 @@ class Keeper:
     # -- jobs without an owner -------------------------------------------------------------
 
     async def _sweep(self, snapshot: Snapshot) -> None:
-        ours = f"skiva:{self._state.site.hub.id}:"
-        alive = [job for job in snapshot.jobs.values() if job.tag.startswith(ours) and job.life in _LIVING]
-        owned = {session.record.nonce for _, _, session in self._sessions() if not session.over}
-        strays = [job for job in alive if _nonce(job) not in owned]
+        hub = self._state.site.hub.id
+        strays = decisions.strays(snapshot.jobs.values(), hub, self._nonces(over=False))
         if strays:
-            owned |= self._nonces_in_database()
-            strays = [job for job in strays if _nonce(job) not in owned]
-        now = time.monotonic()
+            strays = decisions.strays(strays, hub, self._nonces_in_database())
+        now = self._state.clock()
         known = {job.id: self._ownerless.get(job.id, now + _OWNERLESS_PATIENCE) for job in strays}
         self._ownerless = known
         for job in strays:
@@ -232,11 +233,14 @@ class Keeper:
                 known[job.id] = now + _RETRY
                 await self._cancel(job)
 
+    def _nonces(self, *, over: bool) -> set[str]:
+        sessions = (session for _, _, session in self._sessions())
+        return {one.record.nonce for one in sessions if (one.phase is State.OVER) is over}
+
     def _nonces_in_database(self) -> set[str]:
-        over = {session.record.nonce for _, _, session in self._sessions() if session.over}
         states = (spawner.state or {} for spawner in self._app.db.query(orm.Spawner))
         kept = {state.get("session", {}).get("nonce", "") for state in states}
-        return kept - over
+        return kept - self._nonces(over=True)
 
     async def _cancel(self, job: Job) -> None:
         app_log.warning("Cancelling job %s of %s: it belongs to no session of this hub", job.id, job.user)
@@ -246,6 +250,5 @@ class Keeper:
             app_log.warning("Job %s could not be cancelled yet: %s", job.id, problem)
 
 
-def _nonce(job: Job) -> str:
-    tag = Tag.parse(job.tag)
-    return tag.nonce if tag else ""
+def _is_interrupted(record: dict[str, Any]) -> bool:
+    return restored(State(record["phase"])) is State.INTERRUPTED

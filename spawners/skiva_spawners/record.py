@@ -1,14 +1,13 @@
 """The hub's durable memory of one session: enough to find its job again after any crash."""
 
 import secrets
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from skiva_spawners.lifecycle import State
 from skiva_spawners.options import Choice
 from skiva_spawners.report import Report
-
-Phase = Literal["submitting", "waiting", "ready"]
 
 
 class Record(BaseModel):
@@ -30,7 +29,7 @@ class Record(BaseModel):
     hours: float
     account: str
     """The Linux account in which the job runs."""
-    phase: Phase = "submitting"
+    phase: State = State.SUBMITTING
     job_id: int | None = None
     restarts: int = 0
     heard: Report | None = None

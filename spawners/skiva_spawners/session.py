@@ -1,7 +1,6 @@
 """One session: a record in the database, a job in Slurm, and what joins them."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,16 +9,14 @@ from tornado.httpclient import HTTPError as NoAnswer
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
-from skiva_spawners import challenge
+from skiva_spawners import decisions
 from skiva_spawners.errors import ActingFailed, NotOurServer
 from skiva_spawners.hub_state import HubState
+from skiva_spawners.lifecycle import Event, State, after, restored
 from skiva_spawners.log import session_log
 from skiva_spawners.record import Record
-from skiva_spawners.report import NotYet, Report, Stale
+from skiva_spawners.report import NotYet, Report
 from skiva_spawners.request import tag_of
-
-_MISSING_PATIENCE = 60.0
-"""Seconds for which good readings must lack a job before it counts as gone."""
 
 
 class Session:
@@ -44,14 +41,6 @@ class Session:
         self.base_path = base_path
         self.tag = tag_of(state.site, user, server, record)
         self.log = session_log(record.nonce, user, server)
-        self.interrupted = False
-        """Its start was cut off by the end of the hub; the keeper takes it up again."""
-        self.unproved = False
-        """Its route is from before a restart of the hub, and its server has not proved itself since."""
-        self.over = False
-        """Nothing of it is to be kept."""
-        self.returning = False
-        """Its job was requeued, and it is on its way back."""
         self.step: Literal["", "proved", "answering"] = ""
         self.submission: asyncio.Task[None] | None = None
         self._keep = keep
@@ -62,15 +51,22 @@ class Session:
         self.record = self.record.but(**changes)
         self._keep()
 
+    @property
+    def phase(self) -> State:
+        """Where it is in its life."""
+        return self.record.phase
+
+    def happened(self, event: Event, **changes: object) -> None:
+        """Go on to the next state, with other changes of the record, in the database too."""
+        self.update(phase=after(self.phase, event), **changes)
+
     def end(self) -> None:
         """Drop the record, in the database too: should the hub die now, no later one takes the session up."""
-        self.over = True
-        self._keep()
+        self.happened(Event.ENDED)
 
     def restored(self) -> None:
         """Called once for a record that comes from the database of a hub that was restarted."""
-        self.interrupted = self.record.phase != "ready"
-        self.unproved = not self.interrupted
+        self.record = self.record.but(phase=restored(self.phase))
 
     # -- news ------------------------------------------------------------------------------
 
@@ -97,8 +93,7 @@ class Session:
     @property
     def heard(self) -> Report | None:
         """What the job's present run has told; the word of an earlier run is worth nothing."""
-        told, job = self.record.heard, self.job
-        return None if told and job and job.restarts > told.restarts else told
+        return decisions.present_report(self.record, self.job)
 
     # -- what Slurm says -------------------------------------------------------------------
 
@@ -116,19 +111,12 @@ class Session:
 
     def ended_job(self) -> Job | None:
         """The job, if Slurm was seen to have ended it for good."""
-        job_id = self.record.job_id
+        job_id, watcher = self.record.job_id, self.state.watcher
         if job_id is None:
             return None
-        now = self.job
-        if now is not None and now.life not in {Life.ENDED, Life.UNKNOWN}:
-            return None
-        seen = self.state.watcher.seen_ended(job_id)
-        if seen is not None:
-            return seen
-        missing = self.state.watcher.missing_since(job_id)
-        if missing is not None and time.monotonic() - missing > _MISSING_PATIENCE:
-            return Job(id=job_id, user=self.record.account, state="UNKNOWN")
-        return None
+        since = watcher.missing_since(job_id)
+        missing = None if since is None else self.state.clock() - since
+        return decisions.end_of(self.record, self.job, watcher.seen_ended(job_id), missing)
 
     @property
     def url(self) -> str:
@@ -138,14 +126,16 @@ class Session:
     @property
     def moved(self) -> bool:
         """Whether Slurm has put the job back into the queue, or runs it anew, since its server answered."""
-        job = self.job
-        if job is None or job.life is Life.ENDED:
-            return False
-        return job.life is Life.QUEUED or job.restarts > self.record.restarts
+        return decisions.has_moved(self.record, self.job)
+
+    @property
+    def is_submitting(self) -> bool:
+        """Whether Slurm is being asked for its job at this moment."""
+        return self.submission is not None and not self.submission.done()
 
     def seen_end(self) -> Job | None:
         """As `ended_job`, also for a session of which Slurm never heard."""
-        if self.submission is not None and not self.submission.done():
+        if self.is_submitting:
             return None
         if self.record.job_id is None:
             return Job(id=0, user=self.record.account, state="CANCELLED")
@@ -156,16 +146,11 @@ class Session:
         if self.moved or not self.url:
             return False
         try:
-            await challenge.verify(self.url, self.record.key, timeout=5)
+            await self.state.verify(self.url, self.record.key, 5)
         except (NotOurServer, OSError, NoAnswer):
             return False
-        self.unproved = False
+        self.happened(Event.PROVED)
         return True
-
-    def interrupt(self) -> None:
-        """Leave it to the keeper, which takes it up as if its start had been cut off."""
-        self.interrupted, self.unproved = True, False
-        self.update(phase="waiting")
 
     # -- what the job says -----------------------------------------------------------------
 
@@ -176,23 +161,15 @@ class Session:
             Stale: it is of a job or a run that this session has left behind.
             NotYet, SlurmUnanswered: it cannot be matched now; the job tries again.
         """
-        if self.interrupted:
-            raise NotYet("The hub has just been restarted; please try again.")
-        if self.submission is not None and not self.submission.done():
+        if self.submission is not None:
             await asyncio.wait({self.submission}, timeout=10)
-        if self.record.job_id is None and not self.over and report.nonce == self.record.nonce:
-            raise NotYet("Slurm has not told the number of this job yet; please try again.")
-        if self.over or report.nonce != self.record.nonce or report.job_id != self.record.job_id:
-            raise Stale("This job is not this session's job any more.")
-        job = self.job
-        if job is None or job.life is not Life.RUNNING or job.restarts != report.restarts:
-            job = (await self.state.watcher.refresh()).jobs.get(report.job_id)
-        if job is None or job.life in {Life.QUEUED, Life.UNKNOWN} or job.restarts < report.restarts:
-            raise NotYet("Slurm does not show this job as running yet; please try again.")
-        if job.user != self.record.account or job.restarts > report.restarts or job.life is Life.ENDED:
-            raise Stale("This run of the job is over.")
-        if self.record.phase == "ready" and report.restarts == self.record.restarts:
-            return  # told again: its server has been proved, and what is said now changes nothing
+        decisions.check_addressee(report, self.record)
+        shown = self.job
+        if decisions.needs_reading(report, shown):
+            shown = (await self.state.watcher.refresh()).jobs.get(report.job_id)
+        job = decisions.check_run(report, self.record, shown)
+        if decisions.is_told_again(report, self.record):
+            return
         self.update(heard=report, address=await self._address_of(job))
         self.log.info(
             "reported",
@@ -219,7 +196,7 @@ class Session:
     async def cancel(self) -> bool:
         """End the job; whether Slurm has heard it. If not, the keeper ends it: it has no owner then."""
         self.end()
-        if self.submission is not None and not self.submission.done():
+        if self.submission is not None:
             await asyncio.wait({self.submission})
         self.log.info("cancelled", job=self.record.job_id)
         if self.record.job_id is None:
@@ -232,9 +209,9 @@ class Session:
 
     async def until_ended(self, seconds: float) -> None:
         """Wait until the queue shows the end of the job, at most `seconds`."""
-        deadline = time.monotonic() + seconds
+        deadline = self.state.clock() + seconds
         with self.state.watcher.attention():
-            while time.monotonic() < deadline:
+            while self.state.clock() < deadline:
                 job = self.job
                 if self.record.job_id is None or self.ended_job() or (job and job.life is Life.ENDING):
                     return
@@ -251,21 +228,14 @@ class Session:
             Refused: the site or Slurm does not allow it.
             SlurmUnanswered: the end is as it was.
         """
-        hours, job = self.state.site.hours, self.job
-        if not hours.extend_by or not hours.extend_as:
-            raise Refused("This site does not lengthen sessions.")
-        if job is None or job.life is not Life.RUNNING or job.start is None or job.end is None:
-            raise SlurmUnanswered("The session does not run at the moment, so it cannot be lengthened.")
-        picked = next((s for s in self.state.site.slice if s.id == self.record.slice), None)
-        longest = self.state.site.max_hours(picked) if picked else hours.max
-        now_minutes = (job.end - job.start) / 60
-        minutes = round(min(now_minutes + hours.extend_by * 60, longest * 60))
-        if minutes <= now_minutes:
-            raise Refused(f"A session on this slice may last {longest:g} hours at most.")
-        await self.state.actor.extend(hours.extend_as, job.id, minutes)
-        self.log.info("extended", job=job.id, minutes=minutes)
+        site = self.state.site
+        picked = next((s for s in site.slice if s.id == self.record.slice), None)
+        longest = site.max_hours(picked) if picked else site.hours.max
+        wanted = decisions.longer(self.job, site.hours, longest)
+        await self.state.actor.extend(wanted.operator, wanted.job_id, wanted.minutes)
+        self.log.info("extended", job=wanted.job_id, minutes=wanted.minutes)
         await self.state.watcher.refresh()
-        return job.start + minutes * 60
+        return wanted.end
 
     async def log_tail(self) -> tuple[str, ...]:
         """The last lines of the job's output."""

@@ -25,6 +25,7 @@ from skiva_spawners import arrival, progress
 from skiva_spawners.errors import BadOption, SessionFailed, SkivaSpawnError
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.hub_state import HubState
+from skiva_spawners.lifecycle import Event, State
 from skiva_spawners.options import Choice, choose
 from skiva_spawners.record import Record
 from skiva_spawners.report import Report, Stale
@@ -142,7 +143,7 @@ class SliceSpawner(SlurmSpawner):
     async def _take_up(self, session: Session) -> None:
         """Go on where an earlier hub left off; what never reached Slurm is submitted anew."""
         self.api_token = session.record.api_token
-        session.interrupted = False
+        session.happened(Event.TAKEN_UP)
         session.log.info("taken up again", job=session.record.job_id)
         if not await arrival.was_submitted(session):
             self.skiva.background(session.forget())
@@ -163,7 +164,7 @@ class SliceSpawner(SlurmSpawner):
         self.failure = failure
         metrics.count_failure(failure.cause)
         if self.session:
-            self.session.over = True
+            self.session.end()
             self.session.log.warning(
                 "failed", job=failure.job_id, cause=failure.cause, sentence=failure.sentence
             )
@@ -199,12 +200,13 @@ class SliceSpawner(SlurmSpawner):
         session = self.session
         if session is None:
             return 0
-        if session.unproved and session.ended_job() is None and not await session.proves_again():
-            session.interrupt()
+        unproved = session.phase is State.UNPROVED and session.ended_job() is None
+        if unproved and not await session.proves_again():
+            session.happened(Event.SILENT)
+        if session.phase is State.INTERRUPTED:
+            # JupyterHub drops it, route and all, and the keeper takes it up again.
             self.will_resume = True
             self.skiva.interrupted.add((self.user.name, self.name))
-        if session.interrupted:
-            # JupyterHub drops it, route and all, and the keeper takes it up again.
             return 0
         job = session.seen_end()
         if job is None:
@@ -280,14 +282,14 @@ class SliceSpawner(SlurmSpawner):
             self.session = self._session(record)
             self.session.restored()
             self.api_token = record.api_token
-            self.will_resume = self.session.interrupted
+            self.will_resume = self.session.phase is State.INTERRUPTED
         if "failure" in state:
             self.failure = Failure.from_state(state["failure"])
 
     def get_state(self) -> dict[str, Any]:
         """What the hub's database keeps of the session."""
         state: dict[str, Any] = super().get_state()
-        if self.session and not self.session.over:
+        if self.session and self.session.phase is not State.OVER:
             state["session"] = self.session.record.model_dump()
         if self.failure:
             state["failure"] = self.failure.to_state()
@@ -296,7 +298,7 @@ class SliceSpawner(SlurmSpawner):
     def clear_state(self) -> None:
         """Forget a session that has ended; one whose start was interrupted is kept for the keeper."""
         super().clear_state()
-        if self.session and not self.session.interrupted:
+        if self.session and self.session.phase is not State.INTERRUPTED:
             self.skiva.background(self.session.forget())
             self.session = None
         self.will_resume = False
