@@ -1,8 +1,6 @@
 """What people may ask for and what travels: odd wishes are refused in words, secrets stay."""
 
-import json
 import os
-import signal
 import threading
 import time
 from contextlib import suppress
@@ -13,12 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skiva.runs import this_run
-from skiva.runs.ending import ending
 from skiva.runs.environment import for_slurm, travelling
 from skiva.runs.ids import is_run_id, new_run_id
 from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
-from skiva.runs.this_run import ThisRun, progress
 from skiva.runs.travel import Stays, packed, packed_variables
 from skiva.runs.wish import BadWish, job_name, wish
 
@@ -231,55 +226,3 @@ def test_a_site_and_a_person_say_where_runs_are(monkeypatch: pytest.MonkeyPatch)
     assert runs_dir({"USER": "ann"}) == Path("/home/ann/skiva-runs")
     assert runs_dir({"USER": "ann"}, "/scratch/{user}/runs") == Path("/scratch/ann/runs")
     assert runs_dir({"SKIVA_RUNS": "here"}, "/scratch/runs") == Path("/home/ann/here")
-
-
-# -- ends ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "told", [None, {}, {"how": "great"}, {"how": []}, {"how": "failed", "sentence": None}]
-)
-@pytest.mark.parametrize("error", [None, {}, {"type": "KeyError", "message": "\n\n"}, {"message": None}])
-@pytest.mark.parametrize("status", [0, 1, 75, -9, -64, -999])
-def test_every_death_has_words(tmp_path: Path, told: Any, error: Any, status: int) -> None:
-    """Whatever the part that ran user code left behind: how it ended, and one line about it."""
-    place = RunDir(tmp_path)
-    for path, values in ((place.outcome, told), (place.error, error)):
-        if values is not None:
-            path.write_text(json.dumps(values))
-    for facts in range(16):
-        found = ending(
-            status,
-            place,
-            cancelled=bool(facts & 1),
-            told_to_end=bool(facts & 2),
-            warned=bool(facts & 4),
-            may_go_on=bool(facts & 8),
-        )
-        assert found.sentence
-        assert "\n" not in found.sentence
-        assert found.how == "completed" or status != 0 or told is not None or facts & 2
-
-
-def test_a_program_that_ends_well_because_it_was_told_to_has_not_completed(tmp_path: Path) -> None:
-    """It tidied up on SIGTERM and exited with 0: still cancelled, unless its result is there already."""
-    facts = {"cancelled": True, "told_to_end": True, "warned": False, "may_go_on": False}
-    assert ending(0, RunDir(tmp_path), **facts).how == "cancelled"
-    RunDir(tmp_path).result.write_bytes(b"")
-    assert ending(0, RunDir(tmp_path), **facts).how == "completed"
-
-
-def test_progress_that_cannot_be_written_ends_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the disk is full a function goes on computing."""
-    lost = ThisRun("261122-aaaaaaaa", "fit", 0, None, tmp_path / "gone")
-    monkeypatch.setattr(this_run, "_current", lost)
-    progress(1, 1)
-
-
-def test_a_death_by_signal_is_named(tmp_path: Path) -> None:
-    """A segmentation fault is told as one."""
-    facts = {"cancelled": False, "told_to_end": False, "warned": False, "may_go_on": False}
-    found = ending(-signal.SIGSEGV, RunDir(tmp_path), **facts)
-    assert (found.how, "SIGSEGV" in found.sentence) == ("killed", True)
