@@ -174,7 +174,10 @@ class Keeper(Looking):
 
     def _drop(self, job: KnownJob, now: float) -> None:
         cluster = self._cluster
-        if job.name not in cluster.leaving and job.end.get("how") != "refused":
+        if job.end.get("how") == "refused":
+            if not self._trouble.refused:
+                self._trouble = self._after_refusal(job, now)
+        elif job.name not in cluster.leaving:  # of one that was told to go no end is news
             before = self._trouble
             self._trouble = after_end(before, now, was_ready=job.ready_at is not None, asked=job.asked)
             if not before.stuck:  # what the first ones said will do
@@ -185,8 +188,6 @@ class Keeper(Looking):
                     "Workers end again and again before they can work, so no more are asked for. "
                     "Mend what their last lines say, then scale the cluster again.",
                 )
-        elif not self._trouble.refused:
-            self._trouble = self._after_refusal(job, now)
         cluster.drop_jobs([job.name])
 
     def _after_refusal(self, job: KnownJob, now: float) -> Trouble:
@@ -237,7 +238,9 @@ class Keeper(Looking):
     def least_useful(self, number: int) -> list[str]:
         """The jobs to let go first."""
         asked_now = (
-            KnownJob(name, asked=math.inf) for name in self._cluster.staying if name not in self._jobs
+            KnownJob(name, asked=math.inf, since=math.inf)
+            for name in self._cluster.staying
+            if name not in self._jobs
         )
         known = (self._jobs[name] for name in self._cluster.staying if name in self._jobs)
         return by_use(job.view() for job in (*asked_now, *known))[:number]
