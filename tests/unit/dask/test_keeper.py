@@ -261,7 +261,7 @@ def test_the_first_look_at_a_job_that_works_ends_the_trouble_and_counts_its_wait
 
 
 def test_the_keeper_follows_the_jobs_that_the_cluster_has(keeper: Keeper, cluster: _Cluster) -> None:
-    """With Slurm's numbers once they are known; refused ones are marked, and those that went are forgotten."""
+    """With Slurm's numbers once they are known; refused ones are marked, those that went are forgotten."""
     names = [f"{cluster.place.id}-{batch}-4" for batch in (1, 9)]
     cluster.worker_spec = dict.fromkeys(names)
     keeper._follow(_NOW)
