@@ -51,6 +51,11 @@ class FakePerson:
         (kept / "offer.json").write_text(json.dumps(offer_of(slurm.bin)))
         return cls(home, slurm)
 
+    def change_offer(self, **fields: Any) -> None:
+        """Let the site offer something else from now on."""
+        kept = self.home / ".local/state/skiva/offer.json"
+        kept.write_text(json.dumps(json.loads(kept.read_text()) | fields))
+
     @property
     def env(self) -> dict[str, str]:
         """What a terminal of theirs has."""

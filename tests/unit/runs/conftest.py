@@ -20,7 +20,5 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePerson:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(made.home))
     monkeypatch.setenv("USER", "ann")
-    monkeypatch.setattr(slurm_module, "_SUBMIT", 5.0)
-    monkeypatch.setattr(slurm_module, "_SEARCH", 3.0)
     monkeypatch.setattr(slurm_module, "_SEARCH_EVERY", 0.02)
     return made

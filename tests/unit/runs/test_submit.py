@@ -48,6 +48,7 @@ def test_a_job_that_shows_late_is_found(person: FakePerson) -> None:
     person.slurm.fault("sbatch", times=1, lose=True)
     person.slurm.fault("squeue", times=2, forget=True)
     run = skiva.submit(pow, 2, 3)
+    assert len(person.slurm.calls("squeue")) == 3
     assert json.loads((run.directory / "submission.json").read_text())["job_id"] == 1
 
 
@@ -59,8 +60,11 @@ def test_a_request_that_never_arrived_is_said_to_be_none(person: FakePerson) -> 
     assert person.slurm.jobs == {}
 
 
-def test_a_slurm_that_stays_silent_gets_no_second_job(person: FakePerson) -> None:
+def test_a_slurm_that_stays_silent_gets_no_second_job(
+    person: FakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody knows whether the job is there; the same key gives the same run, and the queue tells later."""
+    monkeypatch.setattr(slurm_module, "_SEARCH", 0.2)
     person.slurm.fault("sbatch", times=1, lose=True)
     person.slurm.fault("squeue", garble=True)
     with pytest.raises(skiva.NotSubmitted, match="is not known"):
@@ -289,9 +293,9 @@ def test_no_more_runs_than_the_site_allows(
     person: FakePerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the server heard it of the queue: the number is told before Slurm is asked, sweeps count as one."""
-    offer = json.loads((person.home / ".local/state/skiva/offer.json").read_text()) | {"most": 2}
-    (person.home / ".local/state/skiva/offer.json").write_text(json.dumps(offer))
+    person.change_offer(most=2)
     marks = [("261122-aaaaaaa1", "RUNNING"), ("261122-aaaaaaa1", "PENDING"), ("261122-aaaaaaa2", "COMPLETED")]
+    marks += [("261122-aaaaaaa4", "WHO KNOWS"), ("", "RUNNING")]
 
     def told(*more: tuple[str, str]) -> None:
         jobs = [
