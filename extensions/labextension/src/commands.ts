@@ -7,11 +7,11 @@ import type { Session } from './session';
 import { extendLabel, fitted, longTime, savedWords } from './words';
 
 /** What the status item, the warnings and the palette can do. */
-export namespace CommandIDs {
-  export const extend = 'skiva:extend';
-  export const saveAll = 'skiva:save-all';
-  export const stop = 'skiva:stop';
-}
+export const CommandIDs = {
+  extend: 'skiva:extend',
+  saveAll: 'skiva:save-all',
+  stop: 'skiva:stop'
+} as const;
 
 /** The hub's page `name` for this server's owner; null for a server without a hub. */
 export function hubPage(name: 'home' | 'spawn'): string | null {

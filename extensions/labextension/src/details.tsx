@@ -4,36 +4,9 @@ import type { Message } from '@lumino/messaging';
 import React from 'react';
 
 import { CommandIDs } from './commands';
+import { facts } from './glance';
 import type { Session } from './session';
-import type { IGpu, IStatus } from './status';
-import { clockTime, environmentWords, extendLabel, isolationWords, memoryWords, timeWords } from './words';
-
-function gpuLine(gpu: IGpu): string {
-  const parts = [
-    gpu.utilization === null ? '' : `${gpu.utilization} % busy`,
-    gpu.memory_used === null ? '' : memoryWords(gpu.memory_used, gpu.memory_total)
-  ];
-  return [gpu.name, ...parts].filter(Boolean).join(', ');
-}
-
-function rows(status: IStatus, session: Session): [string, string][] {
-  const { left, ends, answers } = session;
-  const gpus = status.gpus?.map(gpuLine).join('; ') ?? (status.simulated ? 'simulated' : '');
-  const memory = answers && status.memory ? memoryWords(status.memory.used, status.memory.limit) : '';
-  const all: [string, string][] = [
-    ['Slice', status.title],
-    ['Isolation', isolationWords(status.isolation, status.simulated)],
-    ['Environment', environmentWords(status)],
-    ['Job', `${status.job_id} on ${status.node}`],
-    ['Time left', timeWords(left) || 'no time limit'],
-    ['Ends at', ends ? clockTime(ends) : ''],
-    ['Memory', memory],
-    ['GPU', answers ? gpus : ''],
-    ['Server', answers ? '' : 'no answer'],
-    ['Slurm', status.trouble]
-  ];
-  return all.filter(([, value]) => value);
-}
+import { extendLabel } from './words';
 
 /** What is inside the status item's popup: the session in full, and what can be done with it. */
 export class Details extends VDomRenderer<Session> {
@@ -64,7 +37,7 @@ export class Details extends VDomRenderer<Session> {
     return (
       <>
         <dl>
-          {rows(status, session).map(([term, value]) => (
+          {facts(status, session).map(([term, value]) => (
             <React.Fragment key={term}>
               <dt>{term}</dt>
               <dd>{value}</dd>

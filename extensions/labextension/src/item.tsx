@@ -4,58 +4,10 @@ import type { CommandRegistry } from '@lumino/commands';
 import React from 'react';
 
 import { Details } from './details';
+import { gpuWords, spoken, tooltip, urgency } from './glance';
 import { sliceIcon } from './icon';
 import type { Session } from './session';
-import type { IGpu, IStatus } from './status';
-import { clockTime, environmentWords, isolationWords, longTime, memoryWords, timeWords } from './words';
-
-const SOON = 10 * 60;
-const VERY_SOON = 2 * 60;
-
-function urgency(left: number | null): string {
-  if (left === null || left > SOON) {
-    return '';
-  }
-  return left > VERY_SOON ? ' skiva-mod-soon' : ' skiva-mod-verySoon';
-}
-
-/** The busiest of the session's GPUs, or the only one. */
-function gpuWords(gpus: readonly IGpu[] | null): string {
-  const gpu = gpus?.reduce((one, other) => ((other.utilization ?? 0) > (one.utilization ?? 0) ? other : one));
-  if (!gpu) {
-    return '';
-  }
-  if (gpu.utilization !== null) {
-    return `GPU ${gpu.utilization} %`;
-  }
-  return gpu.memory_used === null ? '' : `GPU ${memoryWords(gpu.memory_used, gpu.memory_total)}`;
-}
-
-function tooltip(status: IStatus, ends: Date | null, answers: boolean): string {
-  return [
-    answers ? '' : 'The server does not answer. The time counts on as it was last told.',
-    `${status.title}: ${isolationWords(status.isolation, status.simulated)}`,
-    status.environment && `Environment: ${environmentWords(status)}`,
-    `Job ${status.job_id} on ${status.node}`,
-    ends && `Ends at ${clockTime(ends)}`,
-    status.trouble
-  ]
-    .filter(Boolean)
-    .join('\n');
-}
-
-function spoken(status: IStatus, left: number | null, answers: boolean): string {
-  const time = left === null ? 'no time limit' : left > 0 ? `${longTime(left)} left` : 'time is up';
-  const memory = answers && status.memory ? memoryWords(status.memory.used, status.memory.limit) : '';
-  return [
-    `Session on ${status.title}`,
-    time,
-    answers ? '' : 'the server does not answer',
-    memory && `memory ${memory.replace(' / ', ' of ')}`
-  ]
-    .filter(Boolean)
-    .join(', ');
-}
+import { memoryWords, timeWords } from './words';
 
 function MemoryBar(props: { used: number; limit: number | null }): React.ReactElement {
   const share = props.limit ? Math.min(1, props.used / props.limit) : null;
@@ -80,7 +32,7 @@ export class SessionItem extends VDomRenderer<Session> {
   }
 
   protected override render(): React.ReactElement | null {
-    const { status, answers, left, ends } = this.model;
+    const { status, answers, left } = this.model;
     if (!status) {
       return null;
     }
@@ -96,8 +48,8 @@ export class SessionItem extends VDomRenderer<Session> {
       <button
         type="button"
         className="skiva-StatusButton jp-StatusBar-TextItem"
-        title={tooltip(status, ends, answers)}
-        aria-label={spoken(status, left, answers)}
+        title={tooltip(status, this.model)}
+        aria-label={spoken(status, this.model)}
         aria-haspopup="dialog"
         onClick={() => this._toggle()}
       >

@@ -12,12 +12,12 @@ import { hasWork, isLiving, type IBounds, type ICluster, type IDashboardPage } f
 import { connectCode, lossWords } from './words';
 
 /** The commands of clusters. */
-export namespace ClusterCommands {
-  export const show = 'skiva:clusters-show';
-  export const start = 'skiva:clusters-new';
-  export const connect = 'skiva:clusters-connect';
-  export const dashboard = 'skiva:clusters-dashboard';
-}
+export const ClusterCommands = {
+  show: 'skiva:clusters-show',
+  start: 'skiva:clusters-new',
+  connect: 'skiva:clusters-connect',
+  dashboard: 'skiva:clusters-dashboard'
+} as const;
 
 /** What can be done with a cluster; whatever goes wrong is told in a notification. */
 export class ClusterActions {

@@ -3,7 +3,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import type { ILogPart } from '../common/follow';
 import { Rest } from '../common/rest';
-import type { IOfferedSlice } from '../common/slices';
+import type { IOfferedSlice } from '../common/choices';
 import type { IBounds, ICluster, IClusters } from './rows';
 
 /** A slice that worker jobs can be on; `gpus` are the devices of each job. */

@@ -20,18 +20,20 @@ interface ICardProps {
   connect: (cluster: ICluster) => void;
 }
 
+function madeWords({ created }: IKept): string {
+  return typeof created === 'number' ? ` · made ${whenWords(created, Date.now() / 1000)}` : '';
+}
+
 function Card(props: ICardProps): React.ReactElement {
   const { kept, watch, actions, connect } = props;
   useSignal(watch.stateChanged);
   const cluster = watch.row;
   const name = cluster?.name ?? keptText(kept.name, watch.id);
-  const made =
-    typeof kept.created === 'number' ? ` · made ${whenWords(kept.created, Date.now() / 1000)}` : '';
   return (
     <section className="skiva-Card" aria-label={`Cluster ${name}`}>
       <header className="skiva-CardHeader">
         <strong>{name}</strong>
-        <span className="skiva-Quiet">{`Dask cluster${cluster ? '' : made}`}</span>
+        <span className="skiva-Quiet">{`Dask cluster${cluster ? '' : madeWords(kept)}`}</span>
       </header>
       <Unread watch={watch} />
       <ClusterDetail watch={watch} actions={actions} card={true} connect={connect} />

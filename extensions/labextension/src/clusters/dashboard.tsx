@@ -2,7 +2,7 @@ import { MainAreaWidget } from '@jupyterlab/apputils';
 import { IFrame, ReactWidget, refreshIcon, ToolbarButton, UseSignal } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
-import { Panel, Widget } from '@lumino/widgets';
+import { Panel } from '@lumino/widgets';
 import React from 'react';
 
 import { ToneIcon } from '../common/tone';
@@ -31,8 +31,7 @@ class DashboardPage extends Panel {
       sandbox: ['allow-scripts', 'allow-same-origin'],
       referrerPolicy: 'no-referrer'
     });
-    const frame = this._frame.node.querySelector('iframe')!;
-    frame.title = `${place.title} of ${place.name}`;
+    this._frame.node.querySelector('iframe')?.setAttribute('title', `${place.title} of ${place.name}`);
     this._frame.hide();
     const said = () => (
       <UseSignal signal={model.stateChanged}>
@@ -158,7 +157,7 @@ function Said(props: ISaidProps): React.ReactElement | null {
 }
 
 /** A tab with one of Dask's pages. */
-export class DashboardTab extends MainAreaWidget<Widget> {
+export class DashboardTab extends MainAreaWidget {
   constructor(model: ClustersModel, actions: ClusterActions, place: IPlace) {
     const page = new DashboardPage(model, actions, place);
     super({ content: page });

@@ -14,8 +14,10 @@ const FIRST = 5;
 
 function Event(props: IEventProps): React.ReactElement {
   const { event, now, open } = props;
-  const [opened, setOpened] = React.useState(open);
-  React.useEffect(() => setOpened(open), [open]);
+  const [{ opened, was }, setOpened] = React.useState({ opened: open, was: open });
+  if (was !== open) {
+    setOpened({ opened: open, was: open });
+  }
   const line = (
     <>
       <span className="skiva-Quiet skiva-Number">{whenWords(event.at, now)}</span> <span>{event.text}</span>
@@ -27,7 +29,7 @@ function Event(props: IEventProps): React.ReactElement {
         <details
           className="skiva-Facts"
           open={opened}
-          onToggle={toggled => setOpened(toggled.currentTarget.open)}
+          onToggle={toggled => setOpened({ opened: toggled.currentTarget.open, was })}
         >
           <summary>{line}</summary>
           <pre tabIndex={0} aria-label="Last lines of its log">

@@ -1,9 +1,10 @@
 import React from 'react';
 
+import { firstChoice, firstHours } from '../common/choices';
 import { Field, FormWidget, remember, remembered } from '../common/form';
-import { firstChoice, Slices } from '../common/slices';
+import { Slices } from '../common/slices';
 import type { IClusterOffer, IClusterWishes, IWorkerSlice } from './api';
-import { askWords, tooMuch } from './limits';
+import { askWords, withoutDask, wrongWith } from './limits';
 
 interface IState {
   slice: string;
@@ -25,15 +26,12 @@ export class ClusterForm extends FormWidget<IState> {
   set offer(offer: IClusterOffer) {
     this._offer = offer;
     this.state.slice = firstChoice(offer.slices, this.state.slice);
-    const hours = Number(this.state.hours);
-    if (!(hours > 0 && hours <= offer.max_hours)) {
-      this.state.hours = String(offer.hours);
-    }
+    this.state.hours = firstHours(offer, this.state.hours);
     if (!(Number(this.state.workers) > 0)) {
       this.state.workers = String(Math.max(2, this._perJob));
     }
     if (!offer.dask) {
-      this.say(offer.message || 'This session’s environment has no Dask: start one that has it.', true);
+      this.say(withoutDask(offer), true);
     }
     this.update();
   }
@@ -42,7 +40,7 @@ export class ClusterForm extends FormWidget<IState> {
   wishes(): IClusterWishes | null {
     const { slice, name } = this.state;
     const [workers, hours] = [Number(this.state.workers), Number(this.state.hours)];
-    const wrong = this._wrong(workers, hours);
+    const wrong = wrongWith(this._offer, this._slice, this.state);
     if (wrong) {
       this.say(wrong, true);
       return null;
@@ -106,21 +104,6 @@ export class ClusterForm extends FormWidget<IState> {
 
   private get _perJob(): number {
     return Math.max(1, this._slice?.gpus ?? 1);
-  }
-
-  /** What has to be changed before it is sent. */
-  private _wrong(workers: number, hours: number): string {
-    const [offer, slice] = [this._offer, this._slice];
-    if (offer && !offer.dask) {
-      return offer.message || 'This session’s environment has no Dask: start one that has it.';
-    }
-    if (!slice || !offer) {
-      return 'Choose a slice.';
-    }
-    if (this.state.workers === '' || !Number.isInteger(workers) || workers < 0) {
-      return 'workers: type a whole number.';
-    }
-    return hours > 0 ? tooMuch(offer, slice, workers, hours) : 'hours: type a number above 0.';
   }
 
   private _offer: IClusterOffer | null = null;

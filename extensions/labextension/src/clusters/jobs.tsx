@@ -79,7 +79,7 @@ function WorkerLog(props: { watch: ClusterWatch; cluster: ICluster }): React.Rea
           lines={200}
           live={isLiving(cluster)}
           label="Log"
-          readAll={async () => undefined}
+          readAll={() => Promise.resolve()}
         />
       )}
     </section>

@@ -46,3 +46,27 @@ export function tooMuch(
   }
   return '';
 }
+
+/** Why no cluster can be started from a session without Dask. */
+export function withoutDask(offer: Pick<IClusterOffer, 'message'>): string {
+  return offer.message || 'This session’s environment has no Dask: start one that has it.';
+}
+
+/** What has to be changed before what was typed is sent; empty where nothing has. */
+export function wrongWith(
+  offer: (ILimits & Pick<IClusterOffer, 'dask' | 'message'>) | null,
+  slice: Pick<IWorkerSlice, 'gpus'> | null,
+  typed: { readonly workers: string; readonly hours: string }
+): string {
+  if (offer && !offer.dask) {
+    return withoutDask(offer);
+  }
+  if (!slice || !offer) {
+    return 'Choose a slice.';
+  }
+  const [workers, hours] = [Number(typed.workers), Number(typed.hours)];
+  if (typed.workers === '' || !Number.isInteger(workers) || workers < 0) {
+    return 'workers: type a whole number.';
+  }
+  return hours > 0 ? tooMuch(offer, slice, workers, hours) : 'hours: type a number above 0.';
+}

@@ -1,7 +1,8 @@
 import { Token } from '@lumino/coreutils';
 
 import { PolledList } from '../common/polled';
-import type { ClustersApi } from './api';
+import { ServerError } from '../common/rest';
+import type { ClustersApi, IClusterWishes } from './api';
 import { inOrder, isLiving, moves, type ICluster } from './rows';
 import { changesWords } from './words';
 
@@ -23,6 +24,19 @@ export class ClustersModel extends PolledList<ICluster> {
 
   /** The requests. */
   readonly api: ClustersApi;
+
+  /** Start one. Throws an Error with a sentence for the user. */
+  async start(wishes: IClusterWishes): Promise<ICluster> {
+    const cluster = await this.api.start(wishes).catch((error: unknown) => {
+      const unheard = error instanceof ServerError && error.unheard;
+      // It may be there all the same: nobody should start a second one.
+      void (unheard && this.refresh());
+      const look = unheard ? ' Look in the list before you start it again.' : '';
+      throw new Error(`${(error as Error).message}${look}`);
+    });
+    this.take(cluster);
+    return cluster;
+  }
 
   override take(row: ICluster): void {
     this._taken += 1;

@@ -2,8 +2,8 @@ import React from 'react';
 
 import { useNow } from '../common/clock';
 import type { ClusterActions } from './actions';
-import { isShown, requestWords, wishOf, type Wish } from './requests';
-import { fitting, isLiving, mostOf, type ICluster } from './rows';
+import { boundsWith, firstBounds, hintWords, isShown, requestWords, wishNow } from './requests';
+import { fitting, isLiving, mostOf, type IBounds, type ICluster } from './rows';
 import { count } from './words';
 
 interface IControlProps {
@@ -62,26 +62,6 @@ function useDraft(send: (value: number) => void): Draft {
   return [draft, change, { onPointerUp: letGo, onBlur: letGo, onKeyDown, onKeyUp }];
 }
 
-/** What was asked for and not answered yet; else what it has. */
-function wishNow({ cluster, actions }: IControlProps): Wish {
-  const request = actions.request(cluster.id);
-  return request && !request.heard ? request.wish : wishOf(cluster);
-}
-
-/** What the field says below itself. */
-function hintWords(cluster: ICluster, draft: number | null): string {
-  const { per_job: perJob, workers } = cluster;
-  const most = mostOf(cluster);
-  if (most === 0) {
-    return 'The limits of this site allow no worker now.';
-  }
-  if (draft === null || draft === workers.wanted || Number.isNaN(draft)) {
-    return `at most ${most}${perJob > 1 ? `, ${perJob} a job` : ''}`;
-  }
-  const fit = fitting(draft, perJob, most);
-  return `Let go, or press Enter, to ask for ${fit}; Escape leaves ${workers.wanted}.`;
-}
-
 /** How many workers: a slider and a number, asked for when they are let go. */
 function Fixed(props: IControlProps): React.ReactElement {
   const { cluster, actions } = props;
@@ -89,7 +69,7 @@ function Fixed(props: IControlProps): React.ReactElement {
   const most = mostOf(cluster);
   const step = Math.max(1, perJob);
   const [draft, change, field] = useDraft(value => void actions.scale(cluster, fitting(value, perJob, most)));
-  const wish = wishNow(props);
+  const wish = wishNow(actions.request(cluster.id), cluster);
   const value = draft ?? ('workers' in wish ? wish.workers : workers.wanted);
   const shared = { min: 0, max: most, step, disabled: most === 0, onChange: change, ...field };
   const jobs = step > 1 && value > 0 ? ` in ${count(Math.ceil(value / step), 'job')}` : '';
@@ -120,18 +100,14 @@ function Fixed(props: IControlProps): React.ReactElement {
 function Bounds(props: IControlProps): React.ReactElement {
   const { cluster, actions } = props;
   const { per_job: perJob } = cluster;
-  const wish = wishNow(props);
-  const { minimum, maximum } = 'minimum' in wish ? wish : { minimum: 0, maximum: 0 };
+  const wish = wishNow(actions.request(cluster.id), cluster);
+  const now = 'minimum' in wish ? wish : { minimum: 0, maximum: 0 };
+  const { minimum, maximum } = now;
   const most = Math.max(mostOf(cluster), maximum);
-  const low = useDraft(value => {
-    const next = fitting(value, perJob, most);
-    void actions.adapt(cluster, { minimum: next, maximum: Math.max(next, maximum) });
-  });
-  const high = useDraft(value => {
-    const next = Math.max(fitting(value, perJob, most), 1, perJob);
-    void actions.adapt(cluster, { minimum: Math.min(next, minimum), maximum: next });
-  });
-  const field = (name: string, now: number, [draft, change, letGo]: Draft) => (
+  const set = (change: Partial<IBounds>) => void actions.adapt(cluster, boundsWith(cluster, now, change));
+  const low = useDraft(value => set({ minimum: value }));
+  const high = useDraft(value => set({ maximum: value }));
+  const field = (name: string, value: number, [draft, change, letGo]: Draft) => (
     <label>
       <span>{name}</span>
       <input
@@ -140,7 +116,7 @@ function Bounds(props: IControlProps): React.ReactElement {
         min={0}
         max={most}
         step={Math.max(1, perJob)}
-        value={draft === null ? now : Number.isNaN(draft) ? '' : draft}
+        value={draft === null ? value : Number.isNaN(draft) ? '' : draft}
         onChange={change}
         {...letGo}
       />
@@ -178,13 +154,10 @@ export function Scale(props: IControlProps): React.ReactElement | null {
   if (!isLiving(cluster) || cluster.state === 'closing') {
     return null;
   }
-  const { workers, per_job: perJob } = cluster;
-  const adapts = 'minimum' in wishNow(props);
+  const { workers } = cluster;
+  const adapts = 'minimum' in wishNow(actions.request(cluster.id), cluster);
   const toggle = (on: boolean) => {
-    // Never more than there are now until somebody says so.
-    const maximum = Math.max(workers.wanted, perJob, 1);
-    const bounds = { minimum: Math.min(perJob, maximum), maximum };
-    void (on ? actions.adapt(cluster, bounds) : actions.scale(cluster, workers.wanted));
+    void (on ? actions.adapt(cluster, firstBounds(cluster)) : actions.scale(cluster, workers.wanted));
   };
   return (
     <fieldset className="skiva-Scale">

@@ -1,7 +1,6 @@
 import { Notification } from '@jupyterlab/apputils';
 
 import { FormDialog } from '../common/dialog';
-import type { ServerError } from '../common/rest';
 import { fitted } from '../words';
 import type { IClusterWishes } from './api';
 import { ClusterForm } from './form';
@@ -15,17 +14,11 @@ export async function startCluster(model: ClustersModel): Promise<string | null>
     offer => {
       form.offer = offer;
     },
-    (error: Error) => form.say(error.message, true)
+    (error: unknown) => form.say((error as Error).message, true)
   );
   const words = { title: 'New cluster', button: 'Start', busy: 'Starting…' };
   const send = async (wishes: IClusterWishes) => {
-    const cluster = await model.api.start(wishes).catch((error: ServerError) => {
-      // It may be there all the same: nobody should start a second one.
-      void (error.unheard && model.refresh());
-      const look = error.unheard ? ' Look in the list before you start it again.' : '';
-      throw new Error(`${error.message}${look}`);
-    });
-    model.take(cluster);
+    const cluster = await model.start(wishes);
     started = cluster.id;
     Notification.success(fitted(`${cluster.name} was started.`), { autoClose: 5000 });
   };

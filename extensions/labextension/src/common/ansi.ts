@@ -1,3 +1,4 @@
+/* eslint-disable no-control-regex -- a terminal's escapes are what is looked for */
 /** Logs as text with colours: nothing of a log ever becomes HTML. */
 
 /** A piece of a line, with JupyterLab's own classes for terminals' colours. */

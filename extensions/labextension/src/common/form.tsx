@@ -4,7 +4,7 @@ import React from 'react';
 /** What somebody chose last time, kept by the browser. */
 export function remembered(key: string): Readonly<Record<string, string>> {
   try {
-    return (JSON.parse(window.localStorage.getItem(key) ?? '{}') as Record<string, string>) ?? {};
+    return (JSON.parse(window.localStorage.getItem(key) ?? '{}') as Record<string, string> | null) ?? {};
   } catch {
     return {};
   }
@@ -27,6 +27,7 @@ export function Field(
   const [typed, setTyped] = React.useState(false);
   const input = React.useRef<HTMLInputElement>(null);
   // What is allowed may have changed with another field.
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- the same sentence again draws nothing
   React.useEffect(() => setWrong(input.current?.validationMessage ?? ''));
   return (
     <div>

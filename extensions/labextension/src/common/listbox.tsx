@@ -1,5 +1,7 @@
 import React from 'react';
 
+import { target } from './keys';
+
 /** One option of the list. */
 export interface IOption {
   readonly id: string;
@@ -49,22 +51,6 @@ interface IListBoxProps<T extends IOption> {
   children: React.ReactNode;
 }
 
-const STEP = 10;
-
-/** Which row a key goes to. */
-function target(key: string, at: number, count: number): number | null {
-  const moves: Readonly<Record<string, number>> = {
-    ArrowDown: at + 1,
-    ArrowUp: at < 0 ? count - 1 : at - 1,
-    PageDown: at + STEP,
-    PageUp: at - STEP,
-    Home: 0,
-    End: count - 1
-  };
-  const next = moves[key];
-  return next === undefined || !count ? null : Math.min(count - 1, Math.max(0, next));
-}
-
 /** Rows one below the other: arrows move, Enter opens, Delete ends. */
 export function ListBox<T extends IOption>(props: IListBoxProps<T>): React.ReactElement {
   const { rows, active } = props;
@@ -93,7 +79,7 @@ export function ListBox<T extends IOption>(props: IListBoxProps<T>): React.React
       role="listbox"
       aria-label={props.label}
       tabIndex={0}
-      aria-activedescendant={at >= 0 ? optionId(rows[at]!.id) : undefined}
+      aria-activedescendant={rows[at] && optionId(rows[at].id)}
       onKeyDown={onKey}
       onFocus={() => at < 0 && rows[0] && props.setActive(rows[0].id)}
     >
@@ -110,6 +96,7 @@ export function useReturn(focused: boolean, active: string | null): React.RefObj
       box.current?.querySelector<HTMLElement>('.skiva-List')?.focus({ preventScroll: true });
       document.getElementById(optionId(active ?? ''))?.scrollIntoView({ block: 'nearest' });
     }
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- only when the list appears
   }, []);
   return box;
 }

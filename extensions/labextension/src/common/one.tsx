@@ -27,22 +27,22 @@ export function Unread(props: { watch: Watched<INamed, PolledList<INamed>> }): R
 export function OnePage<Row extends INamed & { readonly name: string }>(
   props: IOneProps<Row>
 ): React.ReactElement {
-  const { watch, title } = props;
+  const { watch, title, back: leave } = props;
   useSignal(watch.stateChanged);
   const { row, gone } = watch;
   const name = row?.name ?? watch.id;
   React.useEffect(() => {
     if (gone) {
-      props.back();
+      leave();
     }
-  }, [gone]);
+  }, [gone, leave]);
   const back = React.useRef<HTMLButtonElement>(null);
   React.useEffect(() => back.current?.focus(), []);
   const onKey = (event: React.KeyboardEvent) => {
     // In a field these keys are the field's own.
     const typing = event.target instanceof HTMLInputElement && event.target.type !== 'range';
     if (event.key === 'Escape' && !event.defaultPrevented) {
-      props.back();
+      leave();
     } else if (event.key === 'Delete' && row && !typing) {
       void props.end(row);
     } else {
@@ -58,7 +58,7 @@ export function OnePage<Row extends INamed & { readonly name: string }>(
           type="button"
           ref={back}
           className="skiva-Back"
-          onClick={props.back}
+          onClick={leave}
           aria-label={`Back to all ${title.toLowerCase()}`}
         >
           {`‹ ${title}`}

@@ -3,12 +3,12 @@ import { ServerConnection } from '@jupyterlab/services';
 
 /** What the server said, in a sentence for the user; `status` is 0 where it said nothing. */
 export class ServerError extends Error {
-  constructor(
-    message: string,
-    readonly status: number
-  ) {
+  constructor(message: string, status: number) {
     super(message);
+    this.status = status;
   }
+
+  readonly status: number;
 
   /** Whether nobody knows what became of the request. */
   get unheard(): boolean {

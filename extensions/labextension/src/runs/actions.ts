@@ -6,17 +6,17 @@ import type { CommandRegistry } from '@lumino/commands';
 import { complain } from '../common/complain';
 import type { Notebooks } from '../common/notebooks';
 import { fitted } from '../words';
+import { runCode } from './code';
 import type { RunsModel } from './model';
 import { isLive, type IRow } from './rows';
-import { runCode } from './words';
 
 /** The commands of runs. */
-export namespace RunCommands {
-  export const show = 'skiva:runs-show';
-  export const submit = 'skiva:runs-submit';
-  export const submitFile = 'skiva:runs-submit-file';
-  export const rest = 'skiva:runs-submit-rest';
-}
+export const RunCommands = {
+  show: 'skiva:runs-show',
+  submit: 'skiva:runs-submit',
+  submitFile: 'skiva:runs-submit-file',
+  rest: 'skiva:runs-submit-rest'
+} as const;
 
 /** What can be done with a run; whatever goes wrong is told in a notification. */
 export class RunActions {

@@ -112,7 +112,7 @@ function useScrolling(props: IAllProps): React.RefObject<HTMLDivElement> {
       box.current?.scrollTo(0, 0);
     }
     first.current = false;
-  }, [props.filter]);
+  }, [box, props.filter]);
   return box;
 }
 

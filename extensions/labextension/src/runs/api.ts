@@ -4,7 +4,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import type { ILogPart } from '../common/follow';
 import { Rest } from '../common/rest';
-import type { IOfferedSlice } from '../common/slices';
+import type { IOfferedSlice } from '../common/choices';
 import type { Value } from './literals';
 import type { IPage, IRow, ITask } from './rows';
 

@@ -7,13 +7,14 @@ import { Unread } from '../common/one';
 import { keptText, OutputCard, type IKept } from '../common/output';
 import { whenWords } from '../common/words';
 import type { RunActions } from './actions';
+import { loadCode, loadedWords } from './code';
 import { RunDetail } from './detail';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
 import type { RunsModel } from './model';
 import type { IRow } from './rows';
 import { RunWatch } from './watch';
-import { kindWords, runCode } from './words';
+import { kindWords } from './words';
 
 function keptWords(kept: IKept): string {
   const when =
@@ -27,11 +28,6 @@ interface ILoadProps {
 }
 
 type Told = { readonly text: string; readonly bad: boolean } | null;
-
-/** A cell's variables get their names in the notebook; a function's result has no name, so it is shown. */
-function loading(row: IRow): string {
-  return `${runCode(row.id)}.${row.kind === 'cell' ? 'bind' : 'result'}()`;
-}
 
 /** The button that brings a result into the notebook's kernel, and what came of it. */
 function Load(props: ILoadProps): React.ReactElement {
@@ -53,7 +49,7 @@ function Load(props: ILoadProps): React.ReactElement {
       <button
         type="button"
         className="jp-mod-styled jp-mod-accept"
-        title={`Runs ${loading(props.row)} in this notebook’s kernel`}
+        title={`Runs ${loadCode(props.row)} in this notebook’s kernel`}
         disabled={busy}
         onClick={() => void press()}
       >
@@ -132,11 +128,8 @@ export class RunCard extends OutputCard<RunWatch> {
     if (!kernel) {
       throw new CodeRaised('No kernel', 'start one, then load the result again.');
     }
-    const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${loading(row)}`);
-    const result = keptText(data['text/plain'], 'None');
-    const names = result.match(/\w+/g)?.join(', ');
-    const said = row.kind !== 'cell' ? result : names ? `Here now: ${names}.` : 'It assigned no variables.';
-    return [said, printed].filter(Boolean).join('\n');
+    const { text: printed, data } = await runCodeIn(kernel, `import skiva\n${loadCode(row)}`);
+    return loadedWords(row, keptText(data['text/plain'], 'None'), printed);
   };
 
   private _model: RunsModel;

@@ -6,14 +6,13 @@ import { useNow, useSignal } from '../common/clock';
 import { Facts } from '../common/facts';
 import { Log } from '../common/log';
 import { ToneIcon } from '../common/tone';
-import { hoursWords, whenWords } from '../common/words';
-import { shortTime } from '../words';
 import type { RunActions } from './actions';
+import { runCode } from './code';
 import type { RunsModel } from './model';
 import { isLive, shareOf, tone, type IRow } from './rows';
 import { Tasks } from './tasks';
 import type { RunWatch } from './watch';
-import { elapsed, expectedWords, kindWords, progressWords, runCode, stateWords } from './words';
+import { expectedWords, facts, progressWords, sentenceWords, stateWords, timesWords } from './words';
 
 interface IDetailProps {
   model: RunsModel;
@@ -23,19 +22,6 @@ interface IDetailProps {
   card: boolean;
   /** More buttons. */
   children?: React.ReactNode;
-}
-
-/** What a time limit leaves, and for how long it has run. */
-function timesWords(row: IRow, now: number, left: number | null): string {
-  const ran = elapsed(row, now);
-  const parts = [
-    ran !== null && (row.life === 'running' ? `running for ${shortTime(ran)}` : `ran for ${shortTime(ran)}`),
-    row.life === 'running' && left !== null && `${shortTime(left)} left`,
-    row.life === 'waiting' && row.submitted !== null && `submitted ${whenWords(row.submitted, now)}`,
-    row.life === 'ended' && row.ended !== null && `ended ${whenWords(row.ended, now)}`,
-    row.restarts > 0 && `began again ${row.restarts === 1 ? 'once' : `${row.restarts} times`}`
-  ];
-  return parts.filter(Boolean).join(' · ');
 }
 
 function Header(props: { row: IRow; now: number; left: number | null }): React.ReactElement {
@@ -48,7 +34,7 @@ function Header(props: { row: IRow; now: number; left: number | null }): React.R
         <ToneIcon tone={tone(row.state)} />
         <span>
           <strong>{stateWords(row.state)}</strong>
-          {sentenceOf(row) && <span> – {sentenceOf(row)}</span>}
+          {sentenceWords(row) && <span> – {sentenceWords(row)}</span>}
           {expectedWords(row, now) && <span> {expectedWords(row, now)}</span>}
         </span>
       </p>
@@ -69,12 +55,6 @@ function Header(props: { row: IRow; now: number; left: number | null }): React.R
       </p>
     </>
   );
-}
-
-/** The sentence without what the state's name says already. */
-function sentenceOf(row: IRow): string {
-  const said = row.sentence.replace(/\.$/, '');
-  return said === stateWords(row.state) ? '' : row.sentence;
 }
 
 function Actions(props: {
@@ -121,22 +101,6 @@ function Links(props: { row: IRow; task: number | null; actions: RunActions }): 
   );
 }
 
-function facts(row: IRow, outputs: readonly string[], now: number): [string, string][] {
-  const moment = (at: number | null) => (at === null ? '' : whenWords(at, now));
-  return [
-    ['Kind', kindWords(row.kind)],
-    ['Run', row.id],
-    ['Job', row.job_id ? `${row.job_id}${row.node ? ` on ${row.node}` : ''}` : ''],
-    ['Time limit', hoursWords(row.hours)],
-    ['Submitted', moment(row.submitted ?? row.created)],
-    ['Started', moment(row.started)],
-    ['Ended', moment(row.ended)],
-    ['Notebook', row.notebook ?? ''],
-    ['Repeats', row.again_of ?? ''],
-    ['Files', outputs.join(', ')]
-  ];
-}
-
 /** What went wrong in the code, as Python told it. */
 function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
   const error = props.watch.detail?.error;
@@ -155,7 +119,7 @@ function Traceback(props: { watch: RunWatch }): React.ReactElement | null {
         lines={40}
         live={false}
         label="Traceback"
-        readAll={async () => undefined}
+        readAll={() => Promise.resolve()}
       />
     </details>
   );
@@ -204,7 +168,9 @@ export function RunDetail(props: IDetailProps): React.ReactElement | null {
       <Actions row={row} actions={actions} card={card}>
         {props.children}
       </Actions>
-      {row.tasks && <Tasks counts={row.tasks} tasks={watch.tasks} task={task} showTask={showTask} />}
+      {row.tasks && (
+        <Tasks counts={row.tasks} tasks={watch.tasks} now={now} task={task} showTask={showTask} />
+      )}
       <Traceback watch={watch} />
       <Printed watch={watch} row={row} card={card} />
       {!card && <Links row={row} task={task} actions={actions} />}

@@ -14,7 +14,7 @@ export async function askAndSend(
     offer => {
       form.offer = offer;
     },
-    (error: Error) => form.say(error.message, true)
+    (error: unknown) => form.say((error as Error).message, true)
   );
   const words = { title, button: 'Submit', busy: 'Submitting…' };
   await new FormDialog<IWishes>(words, form, wishes => send(wishes, form)).launch();

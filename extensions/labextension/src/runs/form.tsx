@@ -1,9 +1,11 @@
 import React from 'react';
 
+import { firstChoice, firstHours } from '../common/choices';
 import { Field, FormWidget, remember, remembered } from '../common/form';
-import { firstChoice, Slices } from '../common/slices';
+import { Slices } from '../common/slices';
 import type { IOffer, IWishes } from './api';
-import { changedValues, type IParameter } from './parameters';
+import type { IParameter } from './parameters';
+import { wishesOf, type ITyped } from './wishes';
 
 /** What the form begins with. */
 export interface IFormOptions {
@@ -15,19 +17,10 @@ export interface IFormOptions {
   readonly resumes: boolean;
 }
 
-interface IState {
-  slice: string;
-  hours: string;
-  name: string;
-  typed: Record<string, string>;
-  resume: boolean;
-  restarts: string;
-}
-
 const REMEMBERED = '@skiva/lab:runs-form';
 
 /** The form in the dialog *Run in batch*. */
-export class SubmitForm extends FormWidget<IState> {
+export class SubmitForm extends FormWidget<ITyped> {
   constructor(options: IFormOptions) {
     const { slice = '', hours = '' } = remembered(REMEMBERED);
     super({ slice, hours, name: options.name, typed: {}, resume: false, restarts: '3' });
@@ -38,38 +31,19 @@ export class SubmitForm extends FormWidget<IState> {
   set offer(offer: IOffer) {
     this._offer = offer;
     this.state.slice = firstChoice(offer.slices, this.state.slice);
-    const hours = Number(this.state.hours);
-    if (!(hours > 0 && hours <= offer.max_hours)) {
-      this.state.hours = String(offer.hours);
-    }
+    this.state.hours = firstHours(offer, this.state.hours);
     this.update();
   }
 
   /** What was chosen; null, and a sentence in the form, where something is wrong. */
   wishes(): IWishes | null {
-    const { slice, hours, name, typed, resume, restarts } = this.state;
-    const { values, errors } = changedValues(this._options.parameters, typed);
-    const [wrong] = Object.entries(errors);
-    if (wrong) {
-      this.say(`${wrong[0]}: ${wrong[1]}`, true);
+    const wishes = wishesOf(this.state, this._options.parameters);
+    if (typeof wishes === 'string') {
+      this.say(wishes, true);
       return null;
     }
-    if (!slice || !(Number(hours) > 0) || !name.trim()) {
-      this.say(
-        !slice ? 'Choose a slice.' : name.trim() ? 'hours: type a number above 0.' : 'name: type one.',
-        true
-      );
-      return null;
-    }
-    remember(REMEMBERED, { slice, hours });
-    return {
-      slice,
-      hours: Number(hours),
-      name: name.trim(),
-      parameters: values,
-      resume,
-      restarts: resume ? Number(restarts) || 1 : 0
-    };
+    remember(REMEMBERED, { slice: wishes.slice, hours: this.state.hours });
+    return wishes;
   }
 
   protected fields(): React.ReactNode {

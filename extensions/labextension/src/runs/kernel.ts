@@ -1,4 +1,4 @@
-import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { Kernel } from '@jupyterlab/services';
 
 /** What a line of code printed and returned. */
 export interface IOutcome {
@@ -9,10 +9,7 @@ export interface IOutcome {
 
 /** The code raised; the message is what it said. */
 export class CodeRaised extends Error {
-  constructor(
-    readonly type: string,
-    readonly value: string
-  ) {
+  constructor(type: string, value: string) {
     super(value ? `${type}: ${value}` : type);
   }
 }
@@ -40,7 +37,7 @@ export async function runCodeIn(kernel: Kernel.IKernelConnection, code: string):
       data = content.data ?? {};
     }
   };
-  const reply = (await future.done) as KernelMessage.IExecuteReplyMsg;
+  const reply = await future.done;
   if (reply.content.status === 'error') {
     throw new CodeRaised(reply.content.ename, reply.content.evalue);
   }

@@ -116,7 +116,7 @@ class Reader {
   }
 
   private _dictionary(): Value {
-    const values: { [name: string]: Value } = Object.create(null);
+    const values: { [name: string]: Value } = Object.create(null) as { [name: string]: Value };
     this._at += 1;
     while (!this._takes('}')) {
       const key = this._value();

@@ -27,7 +27,8 @@ function isParameters(cell: ICell): boolean {
 }
 
 function sourceOf(cell: ICell): string {
-  return Array.isArray(cell.source) ? cell.source.join('') : String(cell.source ?? '');
+  const { source } = cell;
+  return Array.isArray(source) ? source.join('') : typeof source === 'string' ? source : '';
 }
 
 /** Where a comment begins, outside of strings; the text's length where there is none. */
@@ -92,7 +93,7 @@ export function changedValues(
   const values: Record<string, Value> = {};
   const errors: Record<string, string> = {};
   for (const { name, text } of parameters) {
-    const now = typed[name];
+    const now = Object.hasOwn(typed, name) ? typed[name] : undefined;
     if (now === undefined || now.trim() === text.trim()) {
       continue;
     }

@@ -51,22 +51,31 @@ function addCommands(parts: IParts, browser: FileBrowser): void {
   add(RunCommands.submit, 'Run in batch…', {
     caption: 'Send this notebook to the queue, with the edits that are not saved',
     isEnabled: () => current() !== null,
-    execute: () => submitter.submitOpen(current()!).catch(complain)
+    execute: async () => {
+      const notebook = current();
+      await (notebook && submitter.submitOpen(notebook).catch(complain));
+    }
   });
   add(RunCommands.rest, 'Run the rest in batch…', {
     caption: 'Send the cells from the active one on to the queue, with the kernel’s variables',
     isEnabled: () => current() !== null,
-    execute: ({ pointed }) => {
-      const notebook = current()!;
+    execute: async ({ pointed }) => {
+      const notebook = current();
+      if (!notebook) {
+        return;
+      }
       const cell = pointed ? app.contextMenuHitTest(node => node.classList.contains('jp-Cell')) : undefined;
       activate(notebook, cell);
-      return submitter.submitRest(notebook).catch(complain);
+      await submitter.submitRest(notebook).catch(complain);
     }
   });
   const chosen = () => [...(browser?.selectedItems() ?? [])].find(item => item.type === 'notebook') ?? null;
   add(RunCommands.submitFile, 'Run in batch…', {
     isEnabled: () => chosen() !== null,
-    execute: () => submitter.submitFile(chosen()!.path).catch(complain)
+    execute: async () => {
+      const file = chosen();
+      await (file && submitter.submitFile(file.path).catch(complain));
+    }
   });
 }
 

@@ -165,3 +165,12 @@ export function shareOf(row: IRow): number | null {
   }
   return share(row.progress);
 }
+
+const ORDER: readonly Tone[] = ['bad', 'running', 'stopped', 'good', 'waiting'];
+
+/** Those that somebody wants to see come first: failed, then running. */
+export function interestingFirst(tasks: readonly ITask[]): ITask[] {
+  return [...tasks].sort(
+    (one, other) => ORDER.indexOf(tone(one.state)) - ORDER.indexOf(tone(other.state)) || one.task - other.task
+  );
+}

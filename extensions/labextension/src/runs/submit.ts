@@ -2,13 +2,13 @@ import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { INotebookContent } from '@jupyterlab/nbformat';
 import type { Contents } from '@jupyterlab/services';
-import { UUID } from '@lumino/coreutils';
 
 import { isId } from '../common/ids';
+import { Keyed } from '../common/keyed';
 import { cellsOf, contentOf, type INotebookPanel, type Notebooks } from '../common/notebooks';
-import type { ServerError } from '../common/rest';
 import { fitted } from '../words';
 import type { RunActions } from './actions';
+import { restCode } from './code';
 import { askAndSend } from './dialog';
 import { CodeRaised, runCodeIn } from './kernel';
 import { RUN_TYPE } from './mime';
@@ -62,20 +62,13 @@ export class Submitter {
     await askAndSend(this._model.api, 'Run the rest in batch', options, async (wishes, form) => {
       const draft = await this._model.api.draft(path, contentOf(panel));
       form.say(busy ? 'Waits for the kernel…' : 'Submitting…', false);
-      const { slice, hours, name, resume, restarts } = wishes;
-      const values = { draft, start_at: first, slice, hours, name };
-      // What JSON writes of strings and numbers Python reads as the same.
-      const given = Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-      if (resume) {
-        given.push(`resume=True, restarts=${restarts}`);
-      }
-      const { data } = await runCodeIn(kernel, `import skiva\nskiva.submit_rest(${given.join(', ')})`);
+      const { data } = await runCodeIn(kernel, restCode(draft, first, wishes));
       const id = (data[RUN_TYPE] as { id?: unknown } | undefined)?.id;
       if (!isId(id)) {
         throw new CodeRaised('The kernel did not say which run it is', 'look for it in Runs.');
       }
       await this._model.refresh();
-      this._tell(id, name);
+      this._tell(id, wishes.name);
     });
   }
 
@@ -88,14 +81,10 @@ export class Submitter {
       parameters: parametersOf(cellsOf(content)) ?? [],
       resumes: true
     };
-    let key = UUID.uuid4();
+    const once = new Keyed();
     await askAndSend(this._model.api, 'Run in batch', options, async wishes => {
       const whole = { kind: 'notebook', path, content, start_at: 0, draft: null } as const;
-      const row = await this._model.api.submit({ ...whole, ...wishes, key }).catch((error: ServerError) => {
-        // What may have been submitted is not submitted again; what was refused may be.
-        key = error.unheard ? key : UUID.uuid4();
-        throw error;
-      });
+      const row = await once.send(key => this._model.api.submit({ ...whole, ...wishes, key }));
       this._model.take(row);
       this._tell(row.id, row.name);
     });

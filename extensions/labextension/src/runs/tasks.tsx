@@ -1,45 +1,21 @@
 import React from 'react';
 
-import { ToneIcon, type Tone } from '../common/tone';
-import { shortTime } from '../words';
-import { share, tone, type ITask } from './rows';
-import { progressWords, stateWords, tasksWords } from './words';
+import { ToneIcon } from '../common/tone';
+import { interestingFirst, tone, type ITask } from './rows';
+import { stateWords, taskLine, tasksWords, taskTime } from './words';
 
 interface ITasksProps {
   counts: Readonly<Record<string, number>>;
   tasks: readonly ITask[];
+  now: number;
   /** Whose log is shown. */
   task: number | null;
   showTask: (task: number) => void;
 }
 
 const FIRST = 20;
-const ORDER: readonly Tone[] = ['bad', 'running', 'stopped', 'good', 'waiting'];
-
-/** Those that somebody wants to see come first: failed, then running. */
-function interestingFirst(tasks: readonly ITask[]): ITask[] {
-  return [...tasks].sort(
-    (one, other) => ORDER.indexOf(tone(one.state)) - ORDER.indexOf(tone(other.state)) || one.task - other.task
-  );
-}
-
-function timeOf(task: ITask): string {
-  if (task.started === null || task.started === undefined) {
-    return '';
-  }
-  return shortTime((task.ended ?? Date.now() / 1000) - task.started);
-}
-
-function lineOf(task: ITask): string {
-  const far = share(task.progress);
-  if (tone(task.state) === 'running' && (far !== null || task.progress?.text)) {
-    return progressWords(task.progress);
-  }
-  return tone(task.state) === 'bad' ? task.sentence : '';
-}
-
-function Row(props: { task: ITask; chosen: boolean; show: () => void }): React.ReactElement {
-  const { task, chosen } = props;
+function Row(props: { task: ITask; now: number; chosen: boolean; show: () => void }): React.ReactElement {
+  const { task, now, chosen } = props;
   const state = tone(task.state);
   return (
     <tr aria-current={chosen || undefined}>
@@ -58,11 +34,11 @@ function Row(props: { task: ITask; chosen: boolean; show: () => void }): React.R
           <ToneIcon tone={state} />
           <span>
             {stateWords(task.state)}
-            {lineOf(task) && <span className="skiva-Quiet"> {lineOf(task)}</span>}
+            {taskLine(task) && <span className="skiva-Quiet"> {taskLine(task)}</span>}
           </span>
         </span>
       </td>
-      <td className="skiva-Number">{timeOf(task)}</td>
+      <td className="skiva-Number">{taskTime(task, now)}</td>
     </tr>
   );
 }
@@ -75,7 +51,13 @@ function Table(props: ITasksProps): React.ReactElement | null {
     return null;
   }
   const rowOf = (one: ITask) => (
-    <Row key={one.task} task={one} chosen={one.task === props.task} show={() => props.showTask(one.task)} />
+    <Row
+      key={one.task}
+      task={one}
+      now={props.now}
+      chosen={one.task === props.task}
+      show={() => props.showTask(one.task)}
+    />
   );
   return (
     <>

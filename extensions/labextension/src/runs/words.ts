@@ -1,8 +1,8 @@
 /** Runs in words: what the panel shows and what a screen reader says. */
 
-import { capital, soonWords, whenShort } from '../common/words.ts';
+import { capital, hoursWords, soonWords, whenShort, whenWords } from '../common/words.ts';
 import { longTime, nameList, shortTime } from '../words.ts';
-import { isLive, shareOf, tasksByTone, type IProgress, type IRow } from './rows.ts';
+import { isLive, share, shareOf, tasksByTone, tone, type IProgress, type IRow, type ITask } from './rows.ts';
 
 const STATES: Readonly<Record<string, string>> = {
   preparing: 'Preparing',
@@ -136,7 +136,52 @@ export function changesWords(before: ReadonlyMap<string, IRow>, after: readonly 
     .join(' ');
 }
 
-/** The line that finds a run again from any notebook. */
-export function runCode(id: string): string {
-  return `skiva.run("${id}")`;
+/** What a time limit leaves, and for how long it has run. */
+export function timesWords(row: IRow, now: number, left: number | null): string {
+  const ran = elapsed(row, now);
+  const parts = [
+    ran !== null && (row.life === 'running' ? `running for ${shortTime(ran)}` : `ran for ${shortTime(ran)}`),
+    row.life === 'running' && left !== null && `${shortTime(left)} left`,
+    row.life === 'waiting' && row.submitted !== null && `submitted ${whenWords(row.submitted, now)}`,
+    row.life === 'ended' && row.ended !== null && `ended ${whenWords(row.ended, now)}`,
+    row.restarts > 0 && `began again ${row.restarts === 1 ? 'once' : `${row.restarts} times`}`
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
+/** The sentence without what the state's name says already. */
+export function sentenceWords(row: IRow): string {
+  const said = row.sentence.replace(/\.$/, '');
+  return said === stateWords(row.state) ? '' : row.sentence;
+}
+
+/** What is rarely asked for. */
+export function facts(row: IRow, outputs: readonly string[], now: number): [string, string][] {
+  const moment = (at: number | null) => (at === null ? '' : whenWords(at, now));
+  return [
+    ['Kind', kindWords(row.kind)],
+    ['Run', row.id],
+    ['Job', row.job_id ? `${row.job_id}${row.node ? ` on ${row.node}` : ''}` : ''],
+    ['Time limit', hoursWords(row.hours)],
+    ['Submitted', moment(row.submitted ?? row.created)],
+    ['Started', moment(row.started)],
+    ['Ended', moment(row.ended)],
+    ['Notebook', row.notebook ?? ''],
+    ['Repeats', row.again_of ?? ''],
+    ['Files', outputs.join(', ')]
+  ];
+}
+
+/** For how long a task has run, or ran. */
+export function taskTime(task: ITask, now: number): string {
+  return task.started ? shortTime((task.ended ?? now) - task.started) : '';
+}
+
+/** How far a task is, or why it failed. */
+export function taskLine(task: ITask): string {
+  const look = tone(task.state);
+  if (look === 'running' && (share(task.progress) !== null || task.progress?.text)) {
+    return progressWords(task.progress);
+  }
+  return look === 'bad' ? task.sentence : '';
 }
