@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skiva_hub.embedded import accounts, cgroups, client, hardware, plan, ports, view
+from skiva_hub.embedded.accounts import Accounts
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.layout import Layout, Owners
 
@@ -26,10 +28,14 @@ _OLDEST_SLURM = (22, 5)
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A cluster and the ports of the programs around it."""
+    """A cluster, the ports of the programs around it and the accounts that use it."""
 
     layout: Layout
     ports: Mapping[str, int]
+    accounts: Accounts | None
+    """Of the people whom root serves."""
+    held: tuple[socket.socket, ...]
+    """What reserves the ports."""
 
 
 def assemble(directory: Path, public_port: int | None) -> Assembly:
@@ -47,11 +53,13 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
     except ValueError as problem:
         raise CannotStart(str(problem)) from problem
     labels = ["gpu"] if machine.gpus else [node[0] for node in plan.SIMULATED_NODES]
-    numbers = ports.choose(
+    chosen = ports.choose(
         directory, ("hub", "proxy_api", "stream", "controller", *(f"node-{n}" for n in labels)), public_port
     )
+    numbers = chosen.numbers
     slurm_ports = [numbers["controller"], *(numbers[f"node-{n}"] for n in labels)]
-    owners, fenced = _owners(root=root), root and cgroups.can_fence() and _devices_work(directory)
+    people = accounts.claim(directory) if root else None
+    owners, fenced = _owners(people), root and cgroups.can_fence() and _devices_work(directory)
     if machine.gpus:
         layout = plan.real(
             directory, owners, machine, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
@@ -62,7 +70,7 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
         )
     version = slurm_version(_printed_version())
     found = replace(layout, slurm_version=version, client=client.found(), host_name=host_name)
-    return Assembly(found, numbers)
+    return Assembly(found, numbers, people, chosen.held)
 
 
 def slurm_version(printed: str) -> tuple[int, int]:
@@ -108,9 +116,9 @@ def _reaches(path: Path, account: str) -> bool:
     ).returncode
 
 
-def _owners(*, root: bool) -> Owners:
-    if root:
-        return Owners("slurm", "root", "munge", accounts.HUB)
+def _owners(people: Accounts | None) -> Owners:
+    if people:
+        return Owners("slurm", "root", "munge", people.hub, people.group)
     me = pwd.getpwuid(os.geteuid()).pw_name
     return Owners(me, me, me, me)
 

@@ -63,12 +63,14 @@ class Owners:
         slurmd: root, or the one person that a cluster without root is for.
         munge: munged's account.
         hub: the hub's account.
+        people: the group of the people whom root serves; empty where there is only one person.
     """
 
     slurm: str
     slurmd: str
     munge: str
     hub: str
+    people: str = ""
 
     @property
     def root(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skiva_hub.embedded import accounts
+from skiva_hub.embedded.accounts import Accounts
 from skiva_hub.embedded.files import write
 from skiva_hub.embedded.layout import Layout
 
@@ -14,28 +15,24 @@ _CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aeiou"
 
 @dataclass(frozen=True, slots=True)
 class SigningIn:
-    """Names, the password that all of them have, and what is worth saying about the accounts."""
+    """Names, and the password that all of them have."""
 
     names: tuple[str, ...]
     password: str
-    notes: tuple[str, ...] = ()
 
 
-def prepare(layout: Layout) -> SigningIn:
-    """Make the accounts that root offers, and the secrets that are not there yet.
+def prepare(layout: Layout, people: Accounts | None) -> SigningIn:
+    """Make the accounts of the people whom root serves, and the secrets that are not there yet.
 
     Raises:
         CannotStart: the accounts cannot be made.
     """
     password = _kept(layout.dir / "password", readable_password)
     _kept(layout.dir / "admin-token", lambda: secrets.token_hex(32))
-    if not layout.owners.root:
+    if people is None:
         return SigningIn((layout.owners.hub,), password)
-    names, foreign = accounts.ensure(layout.dir)
-    notes = tuple(
-        f"The account {name} was there before and is left alone: it cannot sign in." for name in foreign
-    )
-    return SigningIn(tuple(names), password, notes)
+    accounts.make(people)
+    return SigningIn(people.people, password)
 
 
 def readable_password() -> str:

@@ -1,20 +1,31 @@
-"""Free ports on 127.0.0.1, chosen once for a state directory and kept as long as nobody else takes them."""
+"""Ports on 127.0.0.1, chosen once for a state directory, and reserved before anybody listens on them."""
 
 import json
 import random
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.files import write
 
 DEFAULT_PUBLIC = 8000
+_HOST = "127.0.0.1"
 _PRIVATE = range(10_000, 20_000)
+"""Below those that the kernel gives to whoever asks for any."""
 
 
-def choose(directory: Path, names: tuple[str, ...], public: int | None) -> dict[str, int]:
-    """A free port for each name, and for `public`, where people's browsers go.
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Each server's port by name, and what reserves them for as long as it is open."""
+
+    numbers: Mapping[str, int]
+    held: tuple[socket.socket, ...]
+
+
+def choose(directory: Path, names: tuple[str, ...], public: int | None) -> Ports:
+    """A reserved port for each name, and for `public`, where people's browsers go.
 
     Raises:
         CannotStart: the public port is taken.
@@ -22,27 +33,48 @@ def choose(directory: Path, names: tuple[str, ...], public: int | None) -> dict[
     path = directory / "ports.json"
     kept = _kept(path)
     wanted = public or kept.get("public", DEFAULT_PUBLIC)
-    if not is_free(wanted):
+    # A server that ended a moment ago keeps a port from being reserved, but not from being listened on.
+    holders = {"public": reserve(wanted) or _listenable(wanted)}
+    if holders["public"] is None:
         raise CannotStart(f"Port {wanted} of 127.0.0.1 is in use; choose another with --port.")
-    chosen = {"public": wanted}
     for name in names:
         port = kept.get(name, 0)
-        while port in chosen.values() or not port or not is_free(port):
+        while not port or (holder := reserve(port)) is None:
             port = random.choice(_PRIVATE)  # noqa: S311 - no secret
-        chosen[name] = port
-    write(path, json.dumps(chosen, indent=1) + "\n")
-    return chosen
+        holders[name] = holder
+    held = {name: holder for name, holder in holders.items() if holder}
+    numbers = {name: int(holder.getsockname()[1]) for name, holder in held.items()}
+    write(path, json.dumps(numbers, indent=1) + "\n")
+    return Ports(numbers, tuple(held.values()))
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def reserve(port: int) -> socket.socket | None:
+    """Keep a port of 127.0.0.1 for a server that is still to start; None where anybody has it.
+
+    The kernel keeps it, for as long as what is returned is open, from whoever reserves in this way, in
+    whichever account, directory or mount namespace. A server that may reuse addresses, as all that are
+    started here do, can listen on it meanwhile.
+    """
+    holder = socket.socket()
+    try:
+        holder.bind((_HOST, port))
+    except OSError:
+        holder.close()
+        return None
+    # Only now: the address must be nobody's when it is taken, and the server's when that starts.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return holder
+
+
+def _listenable(port: int) -> socket.socket | None:
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind((_HOST, port))
+    except OSError:
+        holder.close()
+        return None
+    return holder
 
 
 def _kept(path: Path) -> Mapping[str, int]:

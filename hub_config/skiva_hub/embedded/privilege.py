@@ -5,7 +5,6 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from skiva_hub.embedded.accounts import GROUP, HUB
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.files import directory, write
 from skiva_hub.embedded.layout import Layout
@@ -32,7 +31,7 @@ def sudoers(layout: Layout) -> str:
     return (
         f"# Written by skiva for {layout.dir}; removed when that cluster ends.\n"
         f"Defaults!{command} !requiretty, !lecture, !use_pty, !pam_session, env_reset\n"
-        f"{HUB} ALL=(%{GROUP},{layout.owners.slurm}) NOPASSWD: {command}\n"
+        f"{layout.owners.hub} ALL=(%{layout.owners.people},{layout.owners.slurm}) NOPASSWD: {command}\n"
     )
 
 

@@ -102,6 +102,8 @@ def _node_line(node: NodePlan) -> str:
 
 def _partition_lines(layout: Layout) -> Iterator[str]:
     common = "State=UP MaxTime=1-00:00:00 DefaultTime=01:00:00 DefMemPerCPU=512"
+    if layout.owners.people:  # another cluster on this machine has people of its own
+        common += f" AllowGroups={layout.owners.people}"
     for name in dict.fromkeys(s.partition for s in layout.slices):
         nodes = ",".join(n.name for n in layout.nodes if name in n.partitions)
         yield f"PartitionName={name} Nodes={nodes} PriorityTier=10 PreemptMode=OFF {common}"

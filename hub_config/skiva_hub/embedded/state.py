@@ -25,6 +25,7 @@ class Running:
         parts: each part's process, restarts and start time.
         others: what the parts have started in turn.
         url: where people sign in.
+        accounts: who may sign in.
         ready: whether it has answered.
     """
 
@@ -33,6 +34,7 @@ class Running:
     parts: Mapping[str, Mapping[str, Any]]
     others: tuple[Process, ...]
     url: str
+    accounts: tuple[str, ...]
     ready: bool
 
     def processes(self) -> list[Process]:
@@ -48,6 +50,7 @@ def save(directory: Path, running: Running) -> None:
         "parts": running.parts,
         "others": [process.record() for process in running.others],
         "url": running.url,
+        "accounts": running.accounts,
         "ready": running.ready,
     }
     write(directory / _NAME, json.dumps(told, indent=1) + "\n")
@@ -63,6 +66,7 @@ def load(directory: Path) -> Running | None:
             parts=told["parts"],
             others=tuple(Process.recorded(process) for process in told["others"]),
             url=told["url"],
+            accounts=tuple(told["accounts"]),
             ready=told["ready"],
         )
     except (OSError, ValueError, KeyError, TypeError):

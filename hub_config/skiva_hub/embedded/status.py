@@ -22,6 +22,9 @@ def report(directory: Path, running: Running) -> dict[str, Any]:
         "running": True,
         "ready": running.ready,
         "url": running.url,
+        "address": running.url,
+        "accounts": list(running.accounts),
+        "directory": str(directory),
         "simulated": False,
         "processes": {name: _part(part) for name, part in running.parts.items()},
         "nodes": {},
@@ -46,6 +49,7 @@ def text(told: Mapping[str, Any]) -> str:
     for name, part in told["processes"].items():
         restarts = f", started again {part['restarts']} times" if part["restarts"] else ""
         lines.append(f"  {name:<10} {'runs' if part['alive'] else 'ended'} (process {part['pid']}{restarts})")
+    lines.append(f"  accounts   {', '.join(told['accounts'])}")
     lines += [f"  {name:<18} {states.lower()}" for name, states in told["nodes"].items()]
     for name, count in told["slices"].items():
         kind = " (simulated)" if told["simulated"] and name != "cpu" else ""

@@ -41,6 +41,7 @@ class Supervisor:
         self._children = Children(directory, self._say, self._save)
         self._ready = False
         self._assembly: Assembly | None = None
+        self._signing_in: people.SigningIn | None = None
 
     async def run(self) -> int:
         """Start, wait until told to stop, end; the exit status."""
@@ -93,9 +94,7 @@ class Supervisor:
         self._save()
         layout = assembly.layout
         self._say(texts.machine(layout))
-        signing_in = people.prepare(layout)
-        for line in signing_in.notes:
-            self._say(line)
+        self._signing_in = signing_in = people.prepare(layout, assembly.accounts)
         if self._with_hub:
             check_reach(layout, layout.owners.hub)
         open_fuse(self._say)
@@ -180,7 +179,9 @@ class Supervisor:
         }
         url = f"http://127.0.0.1:{self._assembly.ports['public']}/"
         others = tuple(self._children.others)
-        state.save(self._directory, state.Running(guard, me, known, others, url, self._ready))
+        names = self._signing_in.names if self._signing_in else ()
+        running = state.Running(guard, me, known, others, url, names, self._ready)
+        state.save(self._directory, running)
 
     def _say(self, text: str) -> None:
         self._print(f"skiva: {text}")

@@ -36,7 +36,7 @@ def host_name(*, root: bool) -> str:
     trial = [*unshare(root=root), "--", sys.executable, "-I", __file__, wanted, "", "--", "/usr/bin/true"]
     if subprocess.run(trial, capture_output=True, check=False).returncode:
         raise CannotStart(
-            f"This machine's name, {own}, does not stand for 127.0.0.1, so Slurm could not listen there alone; "
+            f"This machine's name, {own}, does not stand for 127.0.0.1, so Slurm cannot listen there alone; "
             f"nor may this account give it another name. Add the line '127.0.0.1 {own}' to /etc/hosts, "
             "before any other line with that name."
         )

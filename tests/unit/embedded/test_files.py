@@ -19,7 +19,7 @@ from skiva_hub.embedded.slurm_files import cgroup_conf, gres_conf, slurm_conf
 from skiva_hub.site import Site
 from skiva_hub.site_file import load
 
-_ROOT = Owners("slurm", "root", "munge", "skiva-hub")
+_ROOT = Owners("slurm", "root", "munge", "skiva-hub", "skiva-users")
 _USER = Owners("ada", "ada", "ada", "ada")
 _DIR = Path("/var/lib/skiva")
 

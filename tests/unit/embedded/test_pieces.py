@@ -7,6 +7,8 @@ import re
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,14 +49,57 @@ def test_descendants_are_found_at_any_depth() -> None:
 def test_ports_are_kept_until_somebody_takes_them(tmp_path: Path) -> None:
     """The second start has the same ports; one that is taken by then is replaced."""
     names = ("hub", "controller")
-    first = ports.choose(tmp_path, names, _free())
-    assert ports.choose(tmp_path, names, None) == first
+    with _chosen(tmp_path, names, _free()) as first:
+        pass
+    with _chosen(tmp_path, names, None) as second:
+        assert second == first
     with socket.socket() as thief:
         thief.bind(("127.0.0.1", first["hub"]))
         thief.listen()
-        again = ports.choose(tmp_path, names, None)
-        assert again["hub"] != first["hub"]
-        assert again["controller"] == first["controller"]
+        with _chosen(tmp_path, names, None) as again:
+            assert again["hub"] != first["hub"]
+            assert again["controller"] == first["controller"]
+
+
+def test_what_one_reserved_no_other_can_and_its_server_listens(tmp_path: Path) -> None:
+    """Two sites that start at the same time share no port, though nobody listens on any yet."""
+    names = tuple("abcdefgh")
+    one, other = tmp_path / "one", tmp_path / "other"
+    for place in (one, other):
+        place.mkdir()
+    with _chosen(one, names, _free()) as first:
+        (other / "ports.json").write_text((one / "ports.json").read_text())
+        with _chosen(other, names, _free()) as second:
+            assert not set(first.values()) & set(second.values())
+        with socket.create_server(("127.0.0.1", first["a"])) as server:
+            assert server.getsockname()[1] == first["a"]
+    kept = ports.reserve(first["a"])
+    assert kept is not None, "free again"
+    kept.close()
+
+
+def test_a_port_can_be_opened_again_at_once(tmp_path: Path) -> None:
+    """The public port stays what people know, though connections of a moment ago are still in the kernel."""
+    port = _free()
+    with (
+        socket.create_server(("127.0.0.1", port)) as server,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        server.accept()[0].close()  # the server's end closes first, and lingers
+        assert client.recv(1) == b""
+    assert ports.reserve(port) is None, "something lingers"
+    with _chosen(tmp_path, (), port) as chosen:
+        assert chosen["public"] == port
+
+
+@contextmanager
+def _chosen(directory: Path, names: tuple[str, ...], public: int | None) -> Iterator[Mapping[str, int]]:
+    chosen = ports.choose(directory, names, public)
+    try:
+        yield chosen.numbers
+    finally:
+        for holder in chosen.held:
+            holder.close()
 
 
 def test_a_taken_public_port_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from skiva_hub.site_file import load, parse
 
 EXAMPLE = Path(__file__).parents[3] / "hub_config" / "examples" / "embedded.toml"
 DIR = Path("/var/lib/skiva")
-ROOT = Owners(slurm="slurm", slurmd="root", munge="munge", hub="skiva-hub")
+ROOT = Owners(slurm="slurm", slurmd="root", munge="munge", hub="skiva-hub", people="skiva-users")
 ALONE = Owners(slurm="alice", slurmd="alice", munge="alice", hub="alice")
 PORTS = range(7000, 7001 + len(SIMULATED_NODES))
 
