@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 from tests.support.images import ImageBuild
 
-_ROOT = Path(__file__).parents[1]
+from skiva_hub.embedded.ports import reserve
+
+pytest_plugins = ["tests.support.side_by_side"]
 
 
 def _wait_for(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> Any:
@@ -44,6 +46,7 @@ class Cluster:
         password: of every demonstration account.
         admin_token: for the hub's API.
         env: what a shell needs to talk to its Slurm.
+        people: who may sign in: researcher1 to researcher3 and instructor1 on the first cluster of a machine.
     """
 
     dir: Path
@@ -52,6 +55,7 @@ class Cluster:
     password: str
     admin_token: str
     env: Mapping[str, str]
+    people: tuple[str, ...]
 
     def run_as(
         self,
@@ -149,12 +153,15 @@ def _me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
+_reserved: list[socket.socket] = []
+
+
 def _free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, below those that the kernel gives out."""
-    for port in range(22_100, 32_000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+    """A port of 127.0.0.1 for one server, which no other process of the tests is given meanwhile."""
+    for port in range(22_100, 32_000):  # below those that the kernel gives out
+        if (holder := reserve(port)) is not None:
+            _reserved.append(holder)
+            return port
     raise AssertionError("every port is taken")
 
 
@@ -201,6 +208,7 @@ def running(directory: Path, port: int) -> Cluster:
         password=(directory / "password").read_text().strip(),
         admin_token=(directory / "admin-token").read_text().strip(),
         env={"PATH": "/usr/bin:/bin", "SLURM_CONF": str(directory / "slurm" / "slurm.conf")},
+        people=tuple(json.loads((directory / "run.json").read_text())["accounts"]),
     )
 
 
@@ -225,33 +233,64 @@ def _wait_for_fixture() -> Callable[..., Any]:
     return _wait_for
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """One embedded cluster with its hub, for the whole session; leave it as you found it."""
-    directory = _new_dir()
-    try:
-        yield start(directory)
-    finally:
-        remove(directory)
+class _Kept:
+    """The one cluster that a process of the tests keeps running, so that its people have plain names."""
+
+    def __init__(self) -> None:
+        self._kind = ""
+        self._cluster: Cluster | None = None
+        self._remove = True
+
+    def take(self, kind: str, directory: Path | None = None) -> Cluster:
+        """The cluster of a kind: what runs already, or a new one in place of that.
+
+        `directory` is where it is to run, and is left there when it has ended; by default it has its own.
+        """
+        if self._cluster is None or self._kind != kind:
+            self.let_go()
+            self._kind, self._remove = kind, directory is None
+            place = directory or _new_dir(kind)
+            try:
+                self._cluster = start(place)
+            except BaseException:
+                if self._remove:
+                    remove(place)
+                raise
+            if self._cluster.people[0] != "researcher1":
+                pytest.fail("another site on this machine has the accounts researcher1, …: use -n 1")
+        return self._cluster
+
+    def let_go(self) -> None:
+        """End what runs."""
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None and self._remove:
+            remove(cluster.dir)
+        elif cluster is not None:
+            assert cluster.skiva("down", "--purge").returncode == 0
 
 
 @pytest.fixture(scope="session")
-def breakable_cluster() -> Iterator[Cluster]:
+def _kept() -> Iterator[_Kept]:
+    kept = _Kept()
+    yield kept
+    kept.let_go()
+
+
+@pytest.fixture(scope="module")
+def cluster(_kept: _Kept) -> Cluster:
+    """An embedded cluster with its hub, for many tests; leave it as you found it."""
+    return _kept.take("test")
+
+
+@pytest.fixture(scope="module")
+def breakable_cluster(_kept: _Kept) -> Cluster:
     """Another one, for tests that break it: its site file, its hub and its commands may be replaced."""
-    directory = _new_dir("faults")
-    try:
-        yield start(directory)
-    finally:
-        remove(directory)
+    return _kept.take("faults")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def image_build(request: pytest.FixtureRequest) -> Iterator[ImageBuild | None]:
-    """Images, which begin to be built with the session if one of its tests asks for them."""
-    wanted = any("image_cluster" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    if not wanted or os.geteuid() != 0:
-        yield None
-        return
+@pytest.fixture(scope="session")
+def image_build() -> Iterator[ImageBuild]:
+    """Images, which begin to be built as soon as this is asked for."""
     directory = _new_dir("images")
     try:
         with ImageBuild(directory) as build:
@@ -260,11 +299,11 @@ def image_build(request: pytest.FixtureRequest) -> Iterator[ImageBuild | None]:
         remove(directory)
 
 
-@pytest.fixture(scope="session")
-def image_cluster(image_build: ImageBuild) -> Any:
+@pytest.fixture(scope="module")
+def image_cluster(image_build: ImageBuild, _kept: _Kept) -> Any:
     """Its attributes are a `cluster`, and the `images` that it offers as in `tests/support/images.py`."""
     images = image_build.wait()
-    return SimpleNamespace(cluster=start(image_build.directory), images=images)
+    return SimpleNamespace(cluster=_kept.take("images", image_build.directory), images=images)
 
 
 @pytest.fixture

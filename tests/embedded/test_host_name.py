@@ -35,8 +35,8 @@ def test_it_comes_up_on_loopback_alone_whatever_the_machine_is_called(
     assert done.returncode == 0, done.stdout + done.stderr
     cluster = running(directory, free_port)
     with HubClient(cluster.url, cluster.admin_token) as hub:
-        hub.start_server("researcher1", {"slice": "1g.10gb"})
-        hub.wait_ready("researcher1")
+        hub.start_server(cluster.people[0], {"slice": "1g.10gb"})
+        hub.wait_ready(cluster.people[0])
     listening = _listening({process["pid"] for process in cluster.status()["processes"].values()})
     assert len(listening) >= 8, listening
     assert {address.rpartition(":")[0] for address in listening} == {"127.0.0.1"}, listening

@@ -50,7 +50,9 @@ def _kill(process: dict[str, int]) -> None:
 def test_down_leaves_nothing(new_cluster: Any) -> None:
     """After `down` with a job still running there is no process, no cgroup and no sudoers file."""
     cluster = new_cluster("--no-hub")
-    cluster.wait_state(cluster.submit("researcher1", *_SLEEP, script="trap '' TERM; sleep 1000"), "RUNNING")
+    cluster.wait_state(
+        cluster.submit(cluster.people[0], *_SLEEP, script="trap '' TERM; sleep 1000"), "RUNNING"
+    )
     assert len(_left(cluster.dir)) > 10
     assert cluster.skiva("down").returncode == 0
     assert _left(cluster.dir) == []
@@ -62,7 +64,7 @@ def test_down_leaves_nothing(new_cluster: Any) -> None:
 def test_a_killed_supervisor_or_guard_leaves_nothing(new_cluster: Any, victim: str, wait_for: Any) -> None:
     """kill -9 of either is noticed by the other, which ends everything, jobs included."""
     cluster = new_cluster("--no-hub")
-    cluster.wait_state(cluster.submit("researcher1", *_SLEEP, script="sleep 1000"), "RUNNING")
+    cluster.wait_state(cluster.submit(cluster.people[0], *_SLEEP, script="sleep 1000"), "RUNNING")
     _kill(_running(cluster.dir)[victim])
     wait_for(lambda: not _left(cluster.dir), what=f"nothing is left of {cluster.dir}")
 
@@ -70,7 +72,7 @@ def test_a_killed_supervisor_or_guard_leaves_nothing(new_cluster: Any, victim: s
 def test_up_clears_what_a_killed_pair_left(new_cluster: Any) -> None:
     """With supervisor and guard killed at the same time the next `up` starts on clean ground."""
     cluster = new_cluster("--no-hub")
-    job = cluster.submit("researcher1", *_SLEEP, script="sleep 1000")
+    job = cluster.submit(cluster.people[0], *_SLEEP, script="sleep 1000")
     cluster.wait_state(job, "RUNNING")
     before = _running(cluster.dir)
     os.kill(before["guard"]["pid"], signal.SIGSTOP)
@@ -83,7 +85,7 @@ def test_up_clears_what_a_killed_pair_left(new_cluster: Any) -> None:
     for part in before["parts"].values():
         stat = Path(f"/proc/{part['pid']}/stat")
         assert not stat.exists() or " Z " in stat.read_text() or str(part["started"]) not in stat.read_text()
-    assert cluster.submit("researcher1", *_SLEEP, script="true") > job
+    assert cluster.submit(cluster.people[0], *_SLEEP, script="true") > job
 
 
 def test_a_second_up_says_that_it_runs(cluster: Any) -> None:
@@ -94,26 +96,11 @@ def test_a_second_up_says_that_it_runs(cluster: Any) -> None:
     assert _running(cluster.dir) == before
 
 
-def test_two_clusters_run_side_by_side(cluster: Any, new_cluster: Any) -> None:
-    """Each runs its own jobs; when one ends, the jobs and the fences of the other stay."""
-    other = new_cluster("--no-hub")
-    mine = cluster.submit("researcher1", *_SLEEP, script="sleep 1000")
-    theirs = other.submit("researcher1", *_SLEEP, script="sleep 1000")
-    cluster.wait_state(mine, "RUNNING")
-    other.wait_state(theirs, "RUNNING")
-    assert other.skiva("down", "--purge").returncode == 0
-    assert not other.dir.exists()
-    assert cluster.job_state(mine) == "RUNNING"
-    assert cluster.run_as("researcher1", ["/usr/bin/true"]).returncode == 0
-    cluster.run_as("root", ["/usr/bin/scancel", str(mine)])
-    cluster.wait_state(mine, "CANCELLED")
-
-
 @pytest.mark.parametrize("part", ["munge", "slurmctld", "mig"])
 def test_a_part_that_dies_is_started_again(new_cluster: Any, part: str, wait_for: Any) -> None:
     """The supervisor starts it again, and a running job does not notice."""
     cluster = new_cluster("--no-hub")
-    job = cluster.submit("researcher1", *_SLEEP, script="sleep 1000")
+    job = cluster.submit(cluster.people[0], *_SLEEP, script="sleep 1000")
     cluster.wait_state(job, "RUNNING")
     saved = cluster.dir / "slurm" / "state" / "job_state"
     wait_for(lambda: b"mig-" in saved.read_bytes(), what="slurmctld has saved where the job runs")
@@ -122,7 +109,7 @@ def test_a_part_that_dies_is_started_again(new_cluster: Any, part: str, wait_for
     wait_for(lambda: _running(cluster.dir)["parts"][part]["pid"] != before["pid"])
     assert cluster.status()["processes"][part]["restarts"] == 1
     wait_for(lambda: cluster.job_state(job) == "RUNNING", what="the job runs on")
-    next_job = cluster.submit("researcher2", *_SLEEP, script="true")
+    next_job = cluster.submit(cluster.people[1], *_SLEEP, script="true")
     cluster.wait_state(next_job, "COMPLETED")
     assert cluster.job_state(job) == "RUNNING"
 
@@ -131,17 +118,19 @@ def test_a_part_can_be_held_down(new_cluster: Any) -> None:
     """While DIR/hold/NAME exists the supervisor leaves the part ended."""
     cluster = new_cluster("--no-hub")
     with cluster.without("slurmctld"):
-        assert cluster.run_as("researcher1", ["/usr/bin/squeue"], timeout=60).returncode != 0
-    assert cluster.run_as("researcher1", ["/usr/bin/squeue"], timeout=60).returncode == 0
+        assert cluster.run_as(cluster.people[0], ["/usr/bin/squeue"], timeout=60).returncode != 0
+    assert cluster.run_as(cluster.people[0], ["/usr/bin/squeue"], timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("victims", [("supervisor",), ("guard", "supervisor")])
 def test_nothing_is_left_of_the_hub_either(new_cluster: Any, victims: tuple[str, ...], wait_for: Any) -> None:
     """The hub, its proxy, its services and a session are gone, at once or with the next command."""
     cluster = new_cluster()
-    assert cluster.api("POST", "users/researcher1/server", {"slice": "1g.10gb"})[0] in (201, 202)
+    assert cluster.api("POST", f"users/{cluster.people[0]}/server", {"slice": "1g.10gb"})[0] in (201, 202)
     wait_for(
-        lambda: "researcher1" in cluster.run_as("root", ["/usr/bin/squeue", "-ht", "R", "-o", "%u"]).stdout
+        lambda: (
+            cluster.people[0] in cluster.run_as("root", ["/usr/bin/squeue", "-ht", "R", "-o", "%u:40"]).stdout
+        )
     )
     wait_for(lambda: len(_running(cluster.dir)["others"]) > 1, what="the hub's services are noted")
     running = _running(cluster.dir)
@@ -246,7 +235,7 @@ def test_the_secrets_are_closed_to_others(cluster: Any) -> None:
     """Password and tokens are for root and the hub's account only, and everything listens on 127.0.0.1."""
     for name in ("password", "admin-token", "hub/password", "munge/key", "hub/jupyterhub.sqlite"):
         assert (cluster.dir / name).stat().st_mode & 0o077 == 0, name
-        assert cluster.run_as("researcher1", ["/usr/bin/cat", str(cluster.dir / name)]).returncode != 0
+        assert cluster.run_as(cluster.people[0], ["/usr/bin/cat", str(cluster.dir / name)]).returncode != 0
     listening = subprocess.run(["/usr/bin/ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
     pids = {str(part["pid"]) for part in cluster.status()["processes"].values()}
     for line in listening.splitlines():

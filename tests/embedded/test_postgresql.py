@@ -20,7 +20,7 @@ def database(free_port: int) -> Iterator[str]:
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if os.geteuid() != 0 or not programs:
         pytest.skip("needs root and Debian's postgresql")
-    port = free_port + 500
+    port = free_port
     here = Path(tempfile.mkdtemp(prefix="skiva-postgresql-", dir="/var/tmp"))
     here.chmod(0o755)
     data = here / "data"
@@ -59,12 +59,12 @@ def test_a_session_outlives_the_hub_with_its_database_in_postgresql(
     monkeypatch.setenv("SKIVA_DB_URL", database)
     cluster = new_cluster()
     with HubClient(cluster.url, cluster.admin_token) as hub:
-        hub.add_user("researcher1")
-        hub.start_server("researcher1", {"slice": "cpu", "hours": 1})
-        hub.wait_ready("researcher1", seconds=60)
+        hub.add_user(cluster.people[0])
+        hub.start_server(cluster.people[0], {"slice": "cpu", "hours": 1})
+        hub.wait_ready(cluster.people[0], seconds=60)
         before = cluster.status()["processes"]["hub"]["pid"]
         os.kill(before, 9)
         wait_for(lambda: cluster.status()["processes"]["hub"]["pid"] not in {None, before}, seconds=30)
-        hub.wait_ready("researcher1", seconds=60)
+        hub.wait_ready(cluster.people[0], seconds=60)
         assert not (cluster.dir / "hub" / "jupyterhub.sqlite").exists()
-        hub.stop_server("researcher1")
+        hub.stop_server(cluster.people[0])

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs accounts of several people"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def faults(breakable_cluster: Any) -> Iterator[Faults]:
     """The cluster, breakable: fake commands before Slurm's, light servers, a hub that can be killed."""
     cluster = breakable_cluster

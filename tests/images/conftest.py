@@ -22,20 +22,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="only root builds images"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
+def _begin_to_build(request: pytest.FixtureRequest) -> None:
+    """Images are built from the first test of this folder on, of which the first do not need them."""
+    if os.geteuid() == 0:
+        request.getfixturevalue("image_build")
+
+
+@pytest.fixture(scope="module")
 def images(image_cluster: Any) -> Images:
     """`base` as an OCI image and as a single file."""
     built: Images = image_cluster.images
     return built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(image_cluster: Any) -> Any:
     """The cluster whose hub offers them."""
     return image_cluster.cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hostile(images: Images, cluster: Any) -> Iterator[dict[str, Path]]:
     """Both forms of an image whose builder wants more than he may: see `test_hostile_image.py`."""
     place = cluster.dir / "hostile"

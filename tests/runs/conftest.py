@@ -1,4 +1,4 @@
-"""Runs that take minutes on a real Slurm; they begin before everything else, and others run meanwhile."""
+"""Runs that take minutes on a real Slurm; they begin before the other tests of their file."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -45,14 +45,14 @@ told = dict(
 """
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def person(cluster: Any) -> Iterator[Person]:
     """A researcher whom the site has offered its first slice without a GPU."""
     with notebook_person(cluster) as made:
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def limited(person: Person) -> Iterator[Mapping[str, Limited]]:
     """Notebooks that last longer than they may: `plain`, `stubborn`, and `again`, which may go on."""
     # Of one minute Slurm's warning could leave a second or two: it comes up to a minute before it is due.
@@ -70,7 +70,7 @@ def limited(person: Person) -> Iterator[Mapping[str, Limited]]:
         person.end_all()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def one_minute(cluster: Any) -> Iterator[Mapping[str, Ended]]:
     """Functions that last longer than their minute: one that `sleeps`, and one that `goes_on` after it."""
     with run_owner(cluster, USER) as owner, ThreadPoolExecutor(2) as pool:
@@ -79,10 +79,11 @@ def one_minute(cluster: Any) -> Iterator[Mapping[str, Ended]]:
         cluster.run_as("root", ["/usr/bin/scancel", f"--user={USER}"])
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _begin_early(request: pytest.FixtureRequest) -> None:
-    """Let those begin now that a later test of this folder will look at."""
-    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    """Let those begin now that a later test of this file will look at."""
+    here = (item for item in request.session.items if item.path == request.path)
+    wanted = {name for item in here for name in getattr(item, "fixturenames", ())}
     if os.geteuid() == 0:
         for name in sorted(wanted & {"limited", "one_minute"}):
             request.getfixturevalue(name)

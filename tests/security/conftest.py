@@ -18,14 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs accounts of several people"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def hub(cluster: Any) -> Iterator[HubClient]:
     """The hub's API, for administrators."""
     with HubClient(cluster.url, cluster.admin_token) as client:
         yield client
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def sessions(cluster: Any, hub: HubClient) -> Iterator[dict[str, Session]]:
     """Sessions of researcher1 and researcher2 with a notebook, a kernel and a terminal each."""
     people = ("researcher1", "researcher2")
@@ -39,13 +39,13 @@ def sessions(cluster: Any, hub: HubClient) -> Iterator[dict[str, Session]]:
             close_session(hub, name)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def victim(sessions: dict[str, Session]) -> Session:
     """The session that nobody else may touch."""
     return sessions["researcher1"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def intruder(sessions: dict[str, Session]) -> Session:
     """The session of an account with the same rights, on the same node."""
     return sessions["researcher2"]

@@ -70,6 +70,11 @@ def test_a_site_that_fits_its_slurm_has_no_errors(site: Site, facts: Facts) -> N
     assert "Slice shard: 8 at a time on 1 node." in [f.sentence for f in found]
 
 
+def name_of(value: object) -> str:
+    """What stands for a parameter in a test's name, which must be the same in every process."""
+    return value.__name__ if callable(value) and hasattr(value, "__name__") else str(value)[:30]
+
+
 def drained(facts: Facts) -> Facts:
     """Slurm with the one node of MIG slices drained."""
     node = facts.nodes["mig-a1b2c3"]
@@ -161,7 +166,7 @@ SLURM = [
 ]
 
 
-@pytest.mark.parametrize(("change", "level", "sentence", "cure"), SLURM, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("change", "level", "sentence", "cure"), SLURM, ids=name_of)
 def test_a_trouble_in_slurm_is_found_and_its_cure_named(
     site: Site, facts: Facts, change: Callable[[Facts], Facts], level: str, sentence: str, cure: str
 ) -> None:
@@ -205,7 +210,7 @@ SITE: list[tuple[str, dict[str, Any], str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("table", "fields", "level", "sentence", "cure"), SITE, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("table", "fields", "level", "sentence", "cure"), SITE, ids=name_of)
 def test_a_trouble_in_the_site_is_found_and_its_cure_named(
     site: Site, facts: Facts, table: str, fields: dict[str, Any], level: str, sentence: str, cure: str
 ) -> None:
