@@ -18,6 +18,8 @@ class _Cluster:
 
     def __init__(self) -> None:
         self.plan = {"a", "b", "c"}
+        self.requested: set[str] = set()
+        self.observed: set[str] = set()
         self.wishes: list[int] = []
         self.gone: list[str] = []
         self.said: list[str] = []
@@ -92,3 +94,48 @@ async def test_no_more_go_than_leads_to_the_aim(clock: list[float]) -> None:
     adapting._aim = 1
     await adapting.scale_down(["a", "b", "c"])
     assert cluster.gone == ["a", "b"]
+
+
+async def test_what_leads_to_an_aim_is_told_to_dask(clock: list[float]) -> None:
+    """Its own word for it goes through; the aim is what a scaling down goes by."""
+    cluster = _Cluster()
+    cluster.requested, cluster.observed = set(cluster.plan), set(cluster.plan)
+    adapting = _adapting(cluster)
+    assert await adapting.recommendations(5) == {"status": "up", "n": 5}
+    assert adapting._aim == 5
+    await adapting.scale_down(["a"])
+    assert cluster.gone == []
+
+
+@pytest.mark.parametrize(("plan", "most", "wishes"), [(3, 8, [8]), (7, 8, [8]), (8, 8, []), (3, 20, [])])
+async def test_of_too_many_as_many_are_asked_for_as_there_may_be(
+    clock: list[float], plan: int, most: int, wishes: list[int]
+) -> None:
+    """Where that is more than there are; a most that is refused too is let be."""
+    cluster = _Cluster()
+    cluster.plan, cluster.most = {str(number) for number in range(plan)}, most
+    await _adapting(cluster).scale_up(20 if most == 8 else 21)
+    assert cluster.wishes == wishes
+    assert cluster.said == ["warning: workers: at most 8"]
+
+
+async def test_of_jobs_with_several_workers_no_more_go_than_leads_to_the_aim(clock: list[float]) -> None:
+    """Of three workers that are too many one job of two goes."""
+    cluster = _Cluster()
+    cluster.slices = SimpleNamespace(processes=2)
+    cluster.plan = {f"{job}-{part}" for job in "abc" for part in range(2)}
+    adapting = _adapting(cluster)
+    adapting._aim = 3
+    await adapting.scale_down(["a", "b", "c"])
+    assert cluster.gone == ["a"]
+
+
+async def test_where_nobody_need_go_the_next_one_is_not_held_up(clock: list[float]) -> None:
+    """What changes nothing does not begin a pause."""
+    cluster = _Cluster()
+    adapting = _adapting(cluster)
+    adapting._aim = 3
+    await adapting.scale_down(["a"])
+    adapting._aim = 2
+    await adapting.scale_down(["a"])
+    assert cluster.gone == ["a"]

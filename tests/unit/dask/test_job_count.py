@@ -70,6 +70,8 @@ def test_a_job_goes_only_with_all_of_its_workers() -> None:
     """Of two workers in a job one that is idle does not end the other."""
     cluster = _Cluster(processes=2)
     assert cluster.whole_jobs(["old-0", "older-0", "older-1"]) == ["older"]
+    assert cluster.whole_jobs(["older-1", "older-0"]) == ["older"]
+    assert cluster.whole_jobs(["older-1"]) == []
 
 
 def test_what_is_let_go_leaves_and_its_successor_is_not_needed() -> None:

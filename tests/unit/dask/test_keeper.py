@@ -1,5 +1,6 @@
 """What a keeper makes of ends, refusals and deaths: whom it tells what, and whether it asks again."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from skiva.dask.keeper import Keeper
 from skiva.dask.keeping import Plan, Trouble
 from skiva.dask.observing import KnownJob
 from skiva.dask.place import ClusterDir
+from skiva.runs.files import write_json
 
 _NOW = 1000.0
 
@@ -30,6 +32,8 @@ class _Cluster:
         self.arrays = SimpleNamespace(
             number=lambda batch: None if batch == 9 else 70 + batch, refused=lambda batch: batch == 9
         )
+        self.scheduler = None
+        self.close_soon = lambda: None
         self.loop = SimpleNamespace(add_callback=lambda *_: None)
 
     @property
@@ -41,6 +45,9 @@ class _Cluster:
 
     def add_jobs(self, number: int) -> None:
         self.added.append(number)
+
+    def workers_of(self, jobs: list[str]) -> set[str]:
+        return set(jobs)
 
     def job_name_of(self, worker: str) -> str:
         return worker
@@ -301,3 +308,45 @@ def test_nothing_is_asked_for_in_the_look_that_clears_away(keeper: Keeper, clust
     assert cluster.added == [2]
     keeper._carry_out(Plan(), _NOW)
     assert cluster.added == [2]
+
+
+# -- the end, and leaving --------------------------------------------------------------------
+
+
+async def test_an_end_from_outside_is_followed_after_a_notice(
+    keeper: Keeper, cluster: _Cluster, place: ClusterDir
+) -> None:
+    """All who are attached have three seconds to learn of it; it is said and done once."""
+    closings: list[str] = []
+    cluster.close_soon = lambda: closings.append("closed")
+    assert not await keeper._is_ended(_NOW)
+    write_json(place.closed, {"why": "Somebody pressed close."})
+    looks = [await keeper._is_ended(_NOW + after) for after in (0.0, 2.9)]
+    assert (looks, closings) == ([True, True], [])
+    for after in (3.0, 4.0):
+        assert await keeper._is_ended(_NOW + after)
+    assert closings == ["closed"]
+    assert _said(keeper) == [("error", "The cluster was ended from outside. Somebody pressed close.")]
+
+
+async def test_whoever_is_to_go_hands_over_once(
+    keeper: Keeper, cluster: _Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Slurm's own end of its job for a limit; then it is dropped."""
+    handed: list[tuple[set[str], float | None]] = []
+
+    async def hand_over(_: object, workers: set[str], ends: float | None) -> None:
+        handed.append((workers, ends))
+
+    monkeypatch.setattr("skiva.dask.keeper.hand_over", hand_over)
+    job = _job(keeper, 0, phase="ready", ready=1, ends=5000.0)
+    keeper._carry_out(Plan(retire=(job.name,)), _NOW)
+    cluster.leaving.add("unknown")
+    for _ in range(2):
+        keeper._carry_out(Plan(), _NOW)
+    assert cluster.leaving == {job.name, "unknown"}
+    await asyncio.gather(*keeper._handing.values())
+    await asyncio.sleep(0)
+    assert sorted(handed, key=str) == sorted([({job.name}, 5000.0), ({"unknown"}, None)], key=str)
+    assert sorted(cluster.dropped) == sorted([job.name, "unknown"])
+    assert keeper._handing == {}

@@ -4,10 +4,22 @@ import math
 from dataclasses import dataclass, field
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skiva.dask.keeping import JobView, Phase, Plan, Trouble, after_end, by_use, decide, expires_at, lead_of
+from skiva.dask.keeping import (
+    JobView,
+    Phase,
+    Plan,
+    Trouble,
+    after_end,
+    by_use,
+    decide,
+    expires_at,
+    hash_of,
+    lead_of,
+)
 
 _STEP = 1.0
 _CALM = Trouble()
@@ -123,12 +135,12 @@ class _World:
 
 @given(
     wanted=st.integers(1, 8),
-    lifetime=st.floats(24, 2000),
+    lifetime=st.floats(24, 600),
     spare=st.floats(30, 600),
     quick=st.floats(0, 1),
     leaves=st.floats(0, 5),
 )
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_there_are_never_fewer_than_wanted_while_successors_can_start(
     wanted: int, lifetime: float, spare: float, quick: float, leaves: float
 ) -> None:
@@ -138,7 +150,7 @@ def test_there_are_never_fewer_than_wanted_while_successors_can_start(
     while world.step() < wanted:
         assert world.now < lifetime
     least = wanted
-    while world.now < 8 * lifetime and world.now < 4000:
+    while world.now < 6 * lifetime and world.now < 1500:
         least = min(least, world.step())
     assert least >= wanted
     assert not world.killed
@@ -306,3 +318,137 @@ def test_where_slurm_takes_no_successor_one_makes_room_and_nobody_else_goes_for_
     assert not plan(2, JobView("a-2-0", "waiting", 98.0)).retire
     assert len(plan(2, JobView("a-2-0", "waiting", 90.0)).retire) == 1
     assert len(plan(2, now=995.0).retire) == 2
+
+
+# -- to the second -----------------------------------------------------------------------------
+
+
+def _plan(*jobs: JobView, wanted: int = 1, now: float = 100.0, trouble: Trouble = _CALM) -> Plan:
+    return decide(jobs, wanted=wanted, now=now, lifetime=300.0, trouble=trouble)
+
+
+def test_what_is_over_is_cleared_away_and_asked_for_again() -> None:
+    """At once where it is known; where some of a job's workers are away, after a minute of that."""
+    over = JobView("a-1-0", "over", 100.0, 10.0)
+    assert _plan(over) == Plan(add=1, drop=("a-1-0",))
+    partial = JobView("a-1-0", "partial", 100.0, 90.0)
+    assert _plan(partial, now=159.9) == Plan()
+    assert _plan(partial, now=160.0) == Plan(add=1, drop=("a-1-0",))
+    for phase in ("waiting", "starting", "leaving"):
+        job = JobView("a-1-0", phase, 100.0)
+        assert not _plan(job, now=10_000.0).drop
+
+
+def test_as_many_are_asked_for_as_are_missing() -> None:
+    """Those that leave are missing already; those that wait, begin or are away for a moment are not."""
+    jobs = [
+        JobView("a-1-0", "ready", 90.0, 90.0),
+        JobView("a-1-1", "waiting", 90.0),
+        JobView("a-1-2", "starting", 90.0),
+        JobView("a-1-3", "partial", 99.0, 90.0),
+        JobView("a-1-4", "leaving", 90.0, 10.0),
+        JobView("a-1-5", "over", 90.0),
+    ]
+    assert [_plan(*jobs, wanted=wanted).add for wanted in (0, 3, 4, 5, 9)] == [0, 0, 0, 1, 5]
+    assert not any(_plan(*jobs, wanted=wanted).retire for wanted in (0, 3, 4, 5, 9))
+
+
+def test_a_pause_ends_when_it_is_over() -> None:
+    """And not before; a no of Slurm's, or the third failure, has no end of its own."""
+    assert _plan(trouble=Trouble(failures=2, until=100.1)).add == 0
+    assert _plan(trouble=Trouble(failures=2, until=100.0)).add == 1
+    assert _plan(trouble=Trouble(failures=3)).add == 0
+    assert _plan(trouble=Trouble(refused="No.")).add == 0
+
+
+def test_failures_are_counted_and_paused_for() -> None:
+    """One second, then twice as long each time, and a minute at most; Slurm's own no is kept."""
+    trouble, pauses = Trouble(refused="No."), []
+    for number in range(1, 10):
+        trouble = after_end(trouble, 100.0 * number, was_ready=False, asked=100.0 * number - 1)
+        assert (trouble.failures, trouble.at, trouble.refused) == (number, 100.0 * number, "No.")
+        pauses.append(trouble.until - trouble.at)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert after_end(trouble, 1000.0, was_ready=True) == Trouble(refused="No.")
+    assert after_end(trouble, 1000.0, was_ready=False, asked=900.0) is trouble
+    assert after_end(trouble, 1000.0, was_ready=False, asked=900.1).failures == 10
+    assert after_end(_CALM, 0.0, was_ready=False, asked=-1.0).failures == 1
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "waits", "lead"),
+    [
+        (300.0, [], 100.0),
+        (1800.0, [], 600.0),
+        (6000.0, [], 600.0),
+        (6000.0, [10.0, 400.0, 20.0], 800.0),
+        (6000.0, [1600.0], 3000.0),
+        (300.0, [60.0], 120.0),
+    ],
+)
+def test_a_successor_is_asked_for_in_time(lifetime: float, waits: list[float], lead: float) -> None:
+    """A third of a lifetime before, ten minutes at most; longer where jobs waited long, up to a half."""
+    assert lead_of(lifetime, waits) == lead
+    job = JobView("a-1-0", "ready", 0.0, 0.0)
+    due = (expires_at(job, lifetime) or 0.0) - lead
+
+    def asks(now: float) -> int:
+        return decide([job], wanted=1, now=now, lifetime=lifetime, trouble=_CALM, waits=waits).add
+
+    assert [asks(due - 0.1), asks(due)] == [0, 1]
+
+
+def test_when_a_job_is_replaced_depends_on_its_name_alone() -> None:
+    """Of sixteen tasks each at another time within the last fifth; Slurm's own end, where it is near."""
+
+    def due(name: str, ends: float | None = None) -> float | None:
+        return expires_at(JobView(name, "ready", 0.0, 1000.0, ends), 800.0)
+
+    start = hash_of("a-1")
+    assert start == (97 + 45 + 49) % 16
+    assert [due(f"a-1-{task}") for task in (0, 1, 16)] == [
+        1000 + 800 - 10 * ((start + 7 * task) % 16) for task in (0, 1, 16)
+    ]
+    assert len({due(f"a-1-{task}") for task in range(16)}) == 16
+    assert due("a-1-0", 1100.0) == 1080.0
+    assert due("a-1-0", 9000.0) == due("a-1-0")
+
+
+def test_only_those_that_are_too_many_go_and_the_first_to_expire_first() -> None:
+    """While others are ready; who is not ready yet frees nobody."""
+    old = [JobView(f"a-1-{task}", "ready", 0.0, 10.0 + task) for task in range(3)]
+    new = [JobView(f"b-2-{task}", "ready", 190.0, 190.0) for task in range(2)]
+    order = [job.name for job in sorted(old, key=lambda job: expires_at(job, 300.0) or 0)]
+    assert order != [job.name for job in old], "by their time, not by their names"
+
+    def gone(*jobs: JobView, wanted: int = 3) -> Plan:
+        return _plan(*jobs, wanted=wanted, now=250.0)
+
+    assert gone(*old, new[0]).retire == (order[0],)
+    assert gone(*old, *new).retire == tuple(order[:2])
+    assert gone(*old, *new, wanted=5).retire == ()
+    assert gone(*old, new[0], JobView("b-2-1", "starting", 190.0)).retire == (order[0],)
+    assert gone(*old, *new).add == 1
+
+
+def test_who_is_away_or_over_has_its_place_in_the_order_of_use() -> None:
+    """Over goes with those that wait; some workers are more than none and less than all."""
+    jobs = [
+        JobView("whole", "ready", 50, 50, 100),
+        JobView("some", "partial", 60, 50, 900),
+        JobView("begins", "starting", 60),
+        JobView("begins later", "starting", 61),
+        JobView("over", "over", 60),
+        JobView("without an end", "ready", 40, 40),
+    ]
+    assert by_use(jobs) == ["over", "begins later", "begins", "some", "without an end", "whole"]
+
+
+def test_the_last_seconds_before_slurms_end() -> None:
+    """Twenty before it a job leaves to whoever stays, eight before it to nobody."""
+    near = JobView("a-1-0", "ready", 0.0, 90.0, 120.0)
+    other = JobView("a-1-1", "ready", 0.0, 90.0, 9000.0)
+    assert _plan(near, other, JobView("a-2-0", "starting", 99.0), wanted=2, now=99.9).retire == ()
+    assert _plan(near, other, JobView("a-2-0", "starting", 99.0), wanted=2, now=100.0).retire == ("a-1-0",)
+    assert _plan(near, JobView("a-2-0", "starting", 99.0), now=111.9).retire == ()
+    assert _plan(near, JobView("a-2-0", "starting", 99.0), now=112.0).retire == ("a-1-0",)
