@@ -6,10 +6,18 @@ import pytest
 from hypothesis import settings
 from tests.support.fake_runs import FakePerson
 
+from skiva.runs import run as run_module
 from skiva.runs import slurm as slurm_module
+from skiva.runs.queue import Queue
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told what Slurm said in another test some seconds ago."""
+    monkeypatch.setattr(run_module, "_queue", Queue())
 
 
 @pytest.fixture

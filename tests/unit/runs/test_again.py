@@ -1,10 +1,13 @@
 """A map's tasks each by themselves, what is run again, and what the queue says of it."""
 
 import json
+import pickle
 import time
+from pathlib import Path
 
 import pytest
 from tests.support.fake_runs import FakePerson, reading
+from tests.support.runs_on_disk import lay, note, run_id, write
 
 import skiva
 from skiva.runs.look import look
@@ -31,6 +34,53 @@ def test_only_what_has_failed_is_run_again(person: FakePerson) -> None:
         run.rerun()
     with pytest.raises(skiva.BadWish, match="there is no such option"):
         run.rerun(hous=1)
+
+
+def test_a_run_is_repeated_with_all_that_it_was(person: FakePerson, tmp_path: Path) -> None:
+    """Its files, its variables, its place and its options, but for those that are given anew."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    first = lay(
+        person.home / "skiva-runs", run_id(1), kind="notebook", name="fit", hours=0.25, restarts=3,
+        resume=True, parameters={"x": 1}, start_at=2, argv=("a", "b"), cwd=str(gone), sys_path=("/p",),
+        source={"notebook": "n"},
+    )  # fmt: skip
+    (first / "input.ipynb").write_text("text")
+    (first / "out.ipynb").write_text("result")
+    write(first / "env.json", {"MY_TOKEN": "canary"})
+    again = Run(RunDir(first)).rerun(name="other")
+    for name in ("kind", "hours", "restarts", "resume", "parameters", "start_at", "argv", "cwd", "source"):
+        assert getattr(again.spec, name) == getattr(Run(RunDir(first)).spec, name), name
+    assert (again.spec.sys_path, again.spec.again_of, again.spec.name) == (("/p",), first.name, "other")
+    assert (again.directory / "input.ipynb").read_text() == "text"
+    assert not (again.directory / "out.ipynb").exists()
+    assert json.loads((again.directory / "env.json").read_text())["MY_TOKEN"] == "canary"
+    gone.rmdir()
+    assert again.rerun().spec.cwd == str(Path.cwd())
+
+
+@pytest.mark.parametrize("state", ["running", "requeued", "ending", "queued"])
+def test_what_is_under_way_is_not_run_twice(person: FakePerson, state: str) -> None:
+    """A task that goes on, or will, is left alone; one that failed is repeated with its own item."""
+    run = skiva.map(divmod, [10, 20, 30], 7, at_once=2)
+    for number in (1, 2):
+        (run.directory / "tasks" / str(number)).mkdir()
+    place = run.directory / "tasks" / "1"
+    told = {"running": "RUNNING", "requeued": "PENDING", "ending": "COMPLETING", "queued": "PENDING"}[state]
+    job = person.slurm.task_of_its_own(1, 1)
+    person.slurm.set_state(job, told, node="n1", restarts=int(state == "requeued"))
+    if state != "queued":
+        note(place, "started", restarts=0)
+    if state == "requeued":
+        note(place, "interrupted", how="time_limit")
+    note(run.directory / "tasks" / "2", "ended", how="failed")
+    person.slurm.set_state(person.slurm.task_of_its_own(1, 0), "PENDING")
+    found = Run(RunDir(run.directory))
+    assert [one.state for one in found.tasks().values()] == ["queued", state, "failed"]
+    again = found.rerun()
+    assert (again.spec.tasks, again.spec.at_once, again.spec.again_of) == (1, 2, run.id)
+    [item] = pickle.loads((again.directory / "items.pkl").read_bytes())  # noqa: S301
+    assert pickle.loads(item) == 30  # noqa: S301
 
 
 def test_a_task_that_slurm_ended_does_not_speak_for_the_others(person: FakePerson) -> None:
