@@ -41,6 +41,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process a world of its own, and keep what belongs together in one of them."""
     if is_worker(config):
+        config.option.loadgroup = True  # which it would read from the command line of the other
         # Its parent is the temporary directory of the process that started this one, which has another /tmp.
         Path(config.option.basetemp).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     elif config.getoption("numprocesses", None):
