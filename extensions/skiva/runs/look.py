@@ -115,7 +115,7 @@ def _keep(
     told = any(event.get("event") == "ended" for event in traces.events)
     if told or traces.refused or seen_end(traces):
         return
-    seen = {} if (traces.seen or {}).get("state") else dict(traces.seen or {})
+    seen = dict(traces.seen or {})
     if now.over and (spec.tasks is None or task is not None or now.state == "refused"):
         end = {"state": now.state, "sentence": now.sentence, "at": now.ended or time.time()}
         wanted = end | {"events": len(traces.events)}

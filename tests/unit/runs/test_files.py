@@ -4,8 +4,9 @@ import errno
 import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -83,11 +84,47 @@ def test_a_json_file_cut_at_any_byte_is_no_other_one(tmp_path: Path, name: str) 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=3))
 def test_any_description_is_understood_or_refused(value: object) -> None:
-    """A description with any value in any place is a `ValueError` at worst."""
+    """A description with any value in any place is a `ValueError` at worst, which names the place."""
     for name in _SPEC.to_json():
-        with suppress(ValueError):
+        try:
             spec = Spec.from_json({**_SPEC.to_json(), name: value})
+        except ValueError as refusal:
+            assert str(refusal).startswith(f"{name}: ")  # noqa: PT017 - one or the other
+        else:
             assert status(spec, Traces(), None, 2.0).state == "preparing"
+
+
+def test_a_description_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Every field; what a newer version adds is left alone, and what cannot be left out is named."""
+    whole = replace(
+        _SPEC, slice_title="A", simulated=True, hours=0.5, warn_seconds=9, sys_path=("/a",), restarts=2,
+        resume=True, tasks=3, at_once=2, parameters={"x": [1]}, start_at=4, argv=("a", "b"),
+        source={"notebook": "n"}, key="k", again_of="o", environment={"id": "e"}, proof={"must": True},
+        hub="h",
+    )  # fmt: skip
+    assert [f.name for f in fields(Spec) if getattr(whole, f.name) == f.default] == []
+    write_json(tmp_path / "spec.json", {**whole.to_json(), "newer": 1})
+    assert Spec.from_json(read_json(tmp_path / "spec.json") or {}) == whole
+    with pytest.raises(ValueError, match=r"spec\.json: .*'hours'"):
+        Spec.from_json({name: value for name, value in whole.to_json().items() if name != "hours"})
+
+
+_ODD: dict[str, tuple[Any, ...]] = {
+    "hours": (float("nan"), float("inf"), True, "1", None),
+    "restarts": (1.0, True, "1", None),
+    "kind": ("other", "", None, 1),
+    "argv": ("ab", [1], None),
+    "resume": (1, None),
+    "tasks": ("1", True, 1.5),
+    "parameters": ([], None, "x"),
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(name, odd) for name, all_ in _ODD.items() for odd in all_])
+def test_a_field_of_another_type_is_refused(field: str, value: object) -> None:
+    """By its name; the job would fail in its middle otherwise."""
+    with pytest.raises(ValueError, match=f"^{field}: cannot be "):
+        Spec.from_json({**_SPEC.to_json(), field: value})
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +178,12 @@ def test_what_is_no_plain_file_is_not_read(tmp_path: Path, make: Callable[[Path]
     assert read_tail(path, 1000, 5) == ("", 5, 0)
     assert read_json(path) is None
     assert read_lines(path) == []
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match=r"no plain file|Too many levels of symbolic links"):
         read_plain(path)
+    path.rmdir() if path.is_dir() else path.unlink()
+    path.write_text('{"a": 1}\n')
+    assert read_tail(path, 1000, 6) == ("1}\n", 9, 9)
+    assert (read_json(path), read_lines(path), read_plain(path, 3)) == ({"a": 1}, [{"a": 1}], b'{"a')
 
 
 def test_a_line_is_never_appended_through_a_link(tmp_path: Path) -> None:
@@ -150,10 +191,40 @@ def test_a_line_is_never_appended_through_a_link(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("mine\n")
     (tmp_path / "state.jsonl").symlink_to(other)
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
         append_line(tmp_path / "state.jsonl", {"event": "ended"})
     write_json(tmp_path / "state.jsonl", {})
     assert other.read_text() == "mine\n"
+    append_line(tmp_path / "state.jsonl", {"event": "ended"})
+    assert read_lines(tmp_path / "state.jsonl") == [{}, {"event": "ended"}]
+
+
+def test_what_is_written_is_on_the_disk_and_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost node loses nothing that somebody was told; what can be made again need not wait for the disk."""
+    synced = list[str]()
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+    )
+    write_whole(tmp_path / "a", b"x")
+    append_line(tmp_path / "b", {})
+    assert [name.split(".")[:2] for name in synced] == [["", "a"], ["b"]]
+    write_whole(tmp_path / "c", b"x", sync=False)
+    write_json(tmp_path / "d", {}, sync=False)
+    assert len(synced) == 2
+    write_json(tmp_path / "d", {})
+    assert len(synced) == 3
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_file_is_replaced_and_never_written_over(tmp_path: Path) -> None:
+    """Whoever reads the old one goes on reading it whole."""
+    path = tmp_path / "result.pkl"
+    write_whole(path, b"old")
+    with path.open("rb") as reader:
+        write_whole(path, b"newer")
+        assert (reader.read(), path.read_bytes()) == (b"old", b"newer")
 
 
 @settings(max_examples=50)
@@ -186,6 +257,9 @@ def test_any_bytes_can_be_read(
     assert size == len(content)
     assert 0 <= after <= size
     assert len(text) <= most
+    begin = max(0, size - most) if offset is None else min(max(0, offset), size)
+    assert text == content[begin:after].decode("utf-8", "replace")
+    assert after - begin > min(most, size - begin) - 4  # what is left out is less than a letter
 
 
 def test_a_huge_log_is_read_at_its_end_alone(tmp_path: Path) -> None:

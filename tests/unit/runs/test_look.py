@@ -56,9 +56,11 @@ def test_an_end_that_slurm_told_is_written_down_once(laid: Laid) -> None:
     found = laid.look(reading(_job("NODE_FAIL", ends=5.0)))
     assert (found.state, found.sentence, found.ended) == ("node_failed", _LOST, 5.0)
     assert laid.seen == {"state": "node_failed", "sentence": _LOST, "at": 5.0, "events": 1}
+    written = laid.run.seen.stat()  # a second writing would put another file there
     for told in (None, reading(), reading(_job("CANCELLED")), reading(taken=laid.now + 999)):
         assert laid.look(told).state == "node_failed"
-    assert laid.seen["state"] == "node_failed"
+    assert laid.run.seen.stat().st_ino == written.st_ino
+    assert laid.run.seen.stat().st_mtime_ns == written.st_mtime_ns
 
 
 def test_an_end_that_the_job_wrote_needs_no_second_word(laid: Laid) -> None:

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,35 @@ def test_what_belongs_to_a_session_never_travels(environ: dict[str, str], prefix
     }
     assert not marked.keys() & travelling(environ | marked).keys()
     assert not marked.keys() & for_slurm(environ | marked, None).keys()
+
+
+def test_what_programs_need_travels() -> None:
+    """Paths, languages, threads, caches, proxies, as they are here; nothing that the job has of its own."""
+    along = {
+        name: f"of {name}"
+        for name in (
+            *("PATH", "LANG", "LC_TIME", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "SCRATCH"),
+            *("OMP_NUM_THREADS", "CUDA_HOME", "NCCL_DEBUG", "DASK_TEMPORARY_DIRECTORY", "HF_HOME"),
+            *("XDG_CACHE_HOME", "MODULEPATH", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "PYTHONHASHSEED"),
+        )
+    }
+    stays = dict.fromkeys(("TMPDIR", "CUDA_DEVICE_ORDER", "PYTHONPATH", "LD_PRELOAD", "PATHS", "HOME"), "x")
+    assert travelling(along | stays) == along | {"PYTHONUNBUFFERED": "1"}
+    assert travelling({"LANG": "C"}, {"LANG": "sv", "PYTHONUNBUFFERED": ""}) == {
+        "LANG": "sv",
+        "PYTHONUNBUFFERED": "",
+    }
+
+
+def test_slurms_commands_get_what_they_need_alone() -> None:
+    """Who and where one is, and the site's slurm.conf before the session's."""
+    environ = {"PATH": "/p", "HOME": "/h", "USER": "ann", "SLURM_CONF": "/s", "LD_LIBRARY_PATH": "/l"}
+    assert for_slurm(environ, None) == {"PATH": "/p", "HOME": "/h", "USER": "ann", "SLURM_CONF": "/s"}
+    assert for_slurm({"USER": "ann"}, "/c") == {
+        "USER": "ann",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "SLURM_CONF": "/c",
+    }
 
 
 @pytest.mark.parametrize("name", _SECRETS)
@@ -124,9 +152,11 @@ def test_variables_that_can_travel_do_although_others_cannot() -> None:
         ("restarts", "3"),
         ("restarts", True),
         ("restarts", -1),
-        ("restarts", 10**9),
+        ("restarts", 1001),
         ("restarts", 1.0),
         ("at_once", 0),
+        ("at_once", 100_001),
+        ("hours", 24 * 366 + 1),
         ("at_once", False),
         ("at_once", "\uff14"),
         ("name", "line\nbreak"),
@@ -162,15 +192,36 @@ def test_any_name_becomes_one_that_queues_can_show(name: str) -> None:
     assert not set(shown) & set(" \"'$;&|%\\/`")
 
 
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("hours", [0.001, 1, 24 * 366]),
+        ("restarts", [0, 1000]),
+        ("at_once", [1, 100_000]),
+        ("name", ["", "a" * 60, "ü & <b>'"]),
+        ("slice", ["1g.10gb", "a" * 60]),
+        ("resume", [True, False]),
+        ("key", ["", "a" * 200]),
+    ],
+)
+def test_what_is_possible_is_taken_as_it_is(field: str, values: list[Any]) -> None:
+    """Up to the bounds, which are possible too."""
+    assert [getattr(wish(**{field: value}), field) for value in values] == values
+    assert getattr(wish(**{field: None}), field) == getattr(wish(), field)
+
+
 @given(
     st.sampled_from(["slice", "hours", "name", "restarts", "at_once", "resume", "key"]),
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()),
+    st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()),
 )
 def test_any_value_is_a_wish_or_refused(field: str, value: Any) -> None:
     """Nothing else comes out, whatever goes in."""
-    with suppress(BadWish):
+    try:
         wanted = wish(**{field: value})
-        assert getattr(wanted, field) == getattr(wish(), field) or value is not None
+    except BadWish as refusal:
+        assert str(refusal).startswith(f"{field}: ")  # noqa: PT017 - one or the other
+    else:
+        assert getattr(wanted, field) == (float(value) if field == "hours" else value)
 
 
 # -- names and places ----------------------------------------------------------------------
@@ -195,6 +246,7 @@ def test_only_the_id_of_a_run_becomes_a_path(text: str) -> None:
 def test_every_new_id_is_one(now: float) -> None:
     """And sorts by its day."""
     assert is_run_id(new_run_id(now))
+    assert new_run_id(now) != new_run_id(now)
     assert new_run_id(now)[:6] == time.strftime("%y%m%d", time.gmtime(now))
 
 
