@@ -1,0 +1,63 @@
+"""`python -m tests.mutate PATH…`: what `./skiva test --mutate` runs.
+
+Changes the code in PATH, one small change at a time, and runs the tests that touch what was changed: a change
+that no test notices is one that anybody could make by mistake. mutmut makes and tries the changes of Python,
+Stryker those of TypeScript; both in a copy.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutate import labextension, report, runner, tree
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    """Try all mutants in the paths; the exit status says whether enough were noticed."""
+    given = _parser().parse_args()
+    paths = [path.resolve().relative_to(_ROOT) for path in given.paths]
+    browser = [path for path in paths if labextension.owns(path)]
+    python = [path for path in paths if path not in browser]
+    enough = not browser or labextension.mutate(_ROOT, browser)
+    if python:
+        try:
+            share = _mutate(python, tests=given.tests, jobs=given.jobs, floor=given.floor)
+        except runner.Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            return 2
+        enough = enough and share >= given.floor
+    return 0 if enough else 1
+
+
+def _mutate(paths: Sequence[Path], *, tests: Sequence[str] | None, jobs: int, floor: float) -> float:
+    """Try the mutants of Python modules and print what became of them; the share noticed, in per cent."""
+    files = tree.modules(_ROOT, paths)
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        copied = tree.copy(_ROOT, Path(folder), files=files, tests=tests or tree.tests_of(files))
+        runner.run(copied, jobs=jobs)
+        modules = report.read(copied, files)
+    print(report.text(modules, floor=floor))
+    return report.noticed(modules)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="skiva test --mutate", description="Try what the tests notice.")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a module, or a folder of them")
+    parser.add_argument(
+        "--tests",
+        action="append",
+        metavar="PATH",
+        help="tests to try them with (default: the package's)",
+    )
+    parser.add_argument("--floor", type=float, default=85.0, help="per cent to be noticed (default: 85)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at once")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
