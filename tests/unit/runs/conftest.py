@@ -1,6 +1,8 @@
 """Somebody with a Slurm that is not one; and no time limit for single examples on a busy machine."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,3 +32,20 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePerson:
     monkeypatch.setenv("USER", "ann")
     monkeypatch.setattr(slurm_module, "_SEARCH_EVERY", 0.02)
     return made
+
+
+@pytest.fixture
+def new_shell(tmp_path: Path) -> Callable[[], Any]:
+    """Opens a notebook that has the extension."""
+
+    def new() -> Any:
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+
+        config = Config()
+        config.HistoryManager.enabled = False
+        shell: Any = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
+        shell.extension_manager.load_extension("skiva")
+        return shell
+
+    return new

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+import shlex
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from skiva.magics.earlier import key
 from skiva.magics.options import parse
@@ -60,11 +59,21 @@ def test_a_mistake_is_one_clear_sentence(line: str, words: str) -> None:
     assert "\n" not in str(told.value)
 
 
-@given(st.text())
+_WORD = st.builds(
+    "{}={}".format, st.sampled_from(["slice", "hours", "name", "restarts", "env", "x"]), st.text(max_size=4)
+)
+
+
+@given(st.text() | st.lists(_WORD | st.just("again"), max_size=4).map(" ".join))
 def test_no_line_does_anything_else(line: str) -> None:
     """Any text is understood or refused in words."""
-    with suppress(BadWish):
-        parse(line)
+    try:
+        options = parse(line)
+    except BadWish as refusal:
+        assert str(refusal)  # noqa: PT017 - one or the other
+    else:
+        assert options.again == ("again" in shlex.split(line))
+        assert len(options.given) == len([word for word in shlex.split(line) if word != "again"])
 
 
 def test_keys_tell_cells_apart() -> None:
@@ -86,16 +95,12 @@ def test_keys_tell_cells_apart() -> None:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_shell: Callable[[], Any]) -> Any:
     """A notebook without a site: what gets as far as Slurm fails in words."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SKIVA_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("SKIVA_RUN_DIR", raising=False)
-    config = Config()
-    config.HistoryManager.enabled = False
-    made: Any = InteractiveShell(config=config, ipython_dir=str(tmp_path / "ipython"))
-    made.extension_manager.load_extension("skiva")
-    return made
+    return new_shell()
 
 
 def refused(shell: Any, cell: str, line: str = "") -> str:
