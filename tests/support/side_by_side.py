@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.support import world
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 _ROOT = Path(__file__).parents[2]
 _LONGEST_FIRST = (
@@ -41,11 +43,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process a world of its own, and keep what belongs together in one of them."""
     if is_worker(config):
-        config.option.loadgroup = True  # which it would read from the command line of the other
         # Its parent is the temporary directory of the process that started this one, which has another /tmp.
         Path(config.option.basetemp).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     elif config.getoption("numprocesses", None):
-        config.option.dist = "loadgroup"
+        config.option.dist = "loadscope"
         config.option.loadscopereorder = False
         if geteuid() == 0:
             config.option.tx = [f"popen//python={' '.join(world.command())}"] * config.option.numprocesses
@@ -56,14 +57,22 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
+class _Scheduling(LoadScopeScheduling):
+    """Keeps the tests of one file together, and those on images altogether, because they are built once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        part = part_of(nodeid)
+        return part if part == "tests/images" else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    """Say what goes together."""
+    return _Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests of a file, those on images altogether; what lasts longest begins first."""
-    for item in items:
-        part = part_of(item.nodeid)
-        item.add_marker(
-            pytest.mark.xdist_group(part if part == "tests/images" else item.nodeid.split("::")[0])
-        )
+    """Begin with what lasts longest."""
     # Before pytest-random-order, where that is wanted, has its turn.
     items.sort(key=lambda item: _LONGEST_FIRST.index(part_of(item.nodeid)))
 
