@@ -5,10 +5,10 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Names", "names_of"]
 
-_AT_ONCE = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _DOLLAR = re.compile(r"\$\{?([A-Za-z_]\w*)")
 
@@ -38,7 +38,7 @@ def names_of(node: ast.stmt | ast.expr) -> Names:
     """The names in one statement or expression, without regard to order. Blocks are taken as a whole."""
     found = Names()
     whole = node if isinstance(node, ast.stmt) else ast.Expr(node)
-    table = symtable.symtable(ast.unparse(whole), "<cell>", "exec")
+    table = symtable.symtable(_plain(whole), "<cell>", "exec")
     for symbol in table.get_symbols():
         if symbol.is_assigned() or symbol.is_imported():
             found.bound.add(symbol.get_name())
@@ -51,6 +51,60 @@ def names_of(node: ast.stmt | ast.expr) -> Names:
     return found
 
 
+def _plain(node: ast.stmt) -> str:
+    """The same code to the eyes of `symtable`, in words that every version of Python tells alike."""
+    tree = ast.parse(ast.unparse(node))  # what it changes is its own
+    return ast.unparse(ast.fix_missing_locations(_Plain().visit(tree)))
+
+
+class _Plain(ast.NodeTransformer):
+    """Takes out what newer Pythons' tables leave out, or refuse.
+
+    Since 3.12 the variables of a comprehension are in the table around it, as if they were the notebook's
+    (PEP 709); a generator has a table of its own in every version. 3.14 refuses `await` outside of functions,
+    and makes variables of its own for the notebook's annotations.
+    """
+
+    _functions = 0
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> Any:
+        return self.visit_GeneratorExp(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp  # noqa: N815 - what ast calls
+
+    def visit_DictComp(self, node: ast.DictComp) -> Any:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.visit_GeneratorExp(ast.GeneratorExp(pair, node.generators))
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Any:
+        for one in node.generators:
+            one.is_async = 0
+        return self.generic_visit(node)
+
+    def visit_Await(self, node: ast.Await) -> Any:
+        return self.visit(node.value)
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:
+        return self.generic_visit(ast.For(node.target, node.iter, node.body, node.orelse))
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> Any:
+        return self.generic_visit(ast.With(node.items, node.body))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
+        self._functions += 1
+        found = self.generic_visit(node)
+        self._functions -= 1
+        return found
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if self._functions or not isinstance(node.target, ast.Name):
+            return self.generic_visit(node)
+        made = [] if node.value is None else [ast.Assign([node.target], self.visit(node.value))]
+        return [ast.Expr(self.visit(node.annotation)), *made]
+
+
 def _own(node: ast.AST) -> Iterator[ast.AST]:
     """The parts that belong to the notebook's own scope."""
     yield node
@@ -60,8 +114,8 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _inner(table: symtable.SymbolTable, found: Names, *, later: bool) -> None:
-    """What functions, classes and comprehensions do with names that are not their own."""
-    later = later or (table.get_type() != "class" and table.get_name() not in _AT_ONCE)
+    """What functions, classes and generators (which run at once) do with names that are not their own."""
+    later = later or (table.get_type() != "class" and table.get_name() != "genexpr")
     for symbol in table.get_symbols():
         name = symbol.get_name()
         if symbol.is_global() and symbol.is_assigned():

@@ -1,12 +1,15 @@
 """What a cell needs of the notebook is told from its code."""
 
+import ast
 import builtins
+import symtable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skiva.runs import names as names_module
 from skiva.runs.needs import needs
 
 
@@ -34,6 +37,18 @@ def wanted(code: str) -> tuple[set[str], set[str], set[str]]:
         ("print(n := 3, n)", set(), set(), {"n"}),
         ("await g(h)", {"g", "h"}, set(), set()),
         ("import os.path as p, scipy.sparse", set(), set(), {"p", "scipy"}),
+        ("from .m import *", set(), set(), set()),
+        ("rows = [rows[i] for i in order]", {"rows", "order"}, set(), {"rows"}),
+        ("b = {b + i for i in [a]}", {"a", "b"}, set(), {"b"}),
+        ("{k: v + w for k, v in d.items() if k not in u}", {"d", "u", "w"}, set(), set()),
+        ("y = [[x * j for j in js] for x in xs]", {"js", "xs"}, set(), {"y"}),
+        ("y = [z := x for x in xs]", {"xs"}, {"z"}, {"y", "z"}),
+        ("y = [await f(i) async for i in g]", {"f", "g"}, set(), {"y"}),
+        ("async for i in g: await f(i)", {"f", "g"}, set(), {"i"}),
+        ("async with g as w: w", {"g"}, set(), {"w"}),
+        ("a.b: c = d", {"a", "c", "d"}, set(), set()),
+        ("def f():\n x: int\n return x", set(), set(), {"f"}),
+        ("class A:\n x: t = y", {"t", "y"}, set(), {"A"}),
     ],
 )
 def test_plain_statements(code: str, read: set[str], perhaps: set[str], bound: set[str]) -> None:
@@ -78,6 +93,43 @@ def test_blocks(code: str, read: set[str], perhaps: set[str]) -> None:
 def test_functions(code: str, read: set[str], perhaps: set[str]) -> None:
     """What functions and classes read of the notebook is needed, and their own names are not."""
     assert wanted(code)[:2] == (read, perhaps)
+
+
+class _Recorded(list[str]):
+    """The texts that Python's tables are asked for."""
+
+    def symtable(self, code: str, *more: Any) -> symtable.SymbolTable:
+        self.append(code)
+        return symtable.symtable(code, *more)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "y = [x for x in {v for v in xs}]",
+        "y = {k: [v for v in vs] for k, vs in d.items()}",
+        "async def f():\n return [await g(x) async for x in xs]",
+        "async for x in xs:\n  async with g(x) as w: await w",
+        "x: int = 1\ny: str",
+        "class A:\n x: int = [y for y in z]",
+        "if a:\n  x: int = (await b)",
+        "f'{[x for x in xs]!r}'",
+    ],
+)
+def test_nothing_is_asked_that_versions_of_python_tell_differently(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """3.12 gives comprehensions no table of their own, 3.14 refuses await and adds to annotations."""
+    asked = _Recorded()
+    monkeypatch.setattr(names_module, "symtable", asked)
+    needs(code)
+    assert asked
+    differ = (
+        *(ast.ListComp, ast.SetComp, ast.DictComp, ast.Await, ast.AnnAssign, ast.AsyncFor, ast.AsyncWith),
+    )
+    found = [part for text in asked for part in ast.walk(ast.parse(text))]
+    assert [type(part).__name__ for part in found if isinstance(part, differ)] == []
+    assert not any(part.is_async for part in found if isinstance(part, ast.comprehension))
 
 
 def test_magics_bring_what_their_text_reads() -> None:
