@@ -178,7 +178,8 @@ async def _give_up_if_over(session: Session) -> None:
     over: Job | None = session.ended_job()
     if over is not None:
         session.end()
-        raise SessionFailed(ended(over, lived=False, log="\n".join(await session.log_tail())))
+        log = "\n".join(await session.log_tail())
+        raise SessionFailed(ended(over, lived=bool(session.record.url), log=log))
     if (why := decisions.hopeless(session.job)) is not None:
         await _fail(session, why)
 

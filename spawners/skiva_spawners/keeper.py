@@ -222,7 +222,7 @@ class Keeper:
 
     async def _sweep(self, snapshot: Snapshot) -> None:
         hub = self._state.site.hub.id
-        strays = decisions.strays(snapshot.jobs.values(), hub, self._nonces(over=False))
+        strays = decisions.strays(snapshot.jobs.values(), hub, self._nonces())
         if strays:
             strays = decisions.strays(strays, hub, self._nonces_in_database())
         now = self._state.clock()
@@ -233,14 +233,13 @@ class Keeper:
                 known[job.id] = now + _RETRY
                 await self._cancel(job)
 
-    def _nonces(self, *, over: bool) -> set[str]:
+    def _nonces(self) -> set[str]:
         sessions = (session for _, _, session in self._sessions())
-        return {one.record.nonce for one in sessions if (one.phase is State.OVER) is over}
+        return {session.record.nonce for session in sessions if session.phase is not State.OVER}
 
     def _nonces_in_database(self) -> set[str]:
         states = (spawner.state or {} for spawner in self._app.db.query(orm.Spawner))
-        kept = {state.get("session", {}).get("nonce", "") for state in states}
-        return kept - self._nonces(over=True)
+        return {state["session"]["nonce"] for state in states if "session" in state}
 
     async def _cancel(self, job: Job) -> None:
         app_log.warning("Cancelling job %s of %s: it belongs to no session of this hub", job.id, job.user)

@@ -15,7 +15,7 @@ from skiva_spawners.hub_state import HubState
 from skiva_spawners.lifecycle import Event, State, after, restored
 from skiva_spawners.log import session_log
 from skiva_spawners.record import Record
-from skiva_spawners.report import NotYet, Report
+from skiva_spawners.report import NotYet, Report, Stale
 from skiva_spawners.request import tag_of
 
 
@@ -227,7 +227,10 @@ class Session:
         Raises:
             Refused: the site or Slurm does not allow it.
             SlurmUnanswered: the end is as it was.
+            Stale: there is no session any more.
         """
+        if self.phase is State.OVER:
+            raise Stale("This session is over.")
         site = self.state.site
         picked = next((s for s in site.slice if s.id == self.record.slice), None)
         longest = site.max_hours(picked) if picked else site.hours.max

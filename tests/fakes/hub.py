@@ -9,7 +9,8 @@ import json
 import logging
 import os
 import pwd
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -28,14 +29,15 @@ from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.states import Life
 from skiva_slurm.watcher import Watcher
-from skiva_spawners.errors import NotOurServer
+from skiva_spawners.errors import ActingFailed, NotOurServer
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
+from skiva_spawners.lifecycle import State
 from skiva_spawners.report import Proof, Report
 from skiva_spawners.session import Session
 from skiva_spawners.spawner import SliceSpawner
 
-__all__ = ["PERSON", "FakeCluster", "FakeHub"]
+__all__ = ["PERSON", "FakeCluster", "FakeHub", "a_cluster", "a_site", "database"]
 
 PERSON = pwd.getpwuid(os.geteuid()).pw_name
 """The only person there; a start looks up their account."""
@@ -53,21 +55,6 @@ def a_site(**hours: Any) -> Site:
     )
 
 
-def database() -> Any:
-    """Makes sessions of a database of JupyterHub's in memory, with one person in it."""
-    make = orm.new_session_factory("sqlite:///:memory:")
-    with make() as db:
-        for role in roles.get_default_roles():
-            roles.create_role(db, role)
-        db.add(orm.OAuthClient(identifier="jupyterhub"))
-        person = orm.User(name=PERSON)
-        db.add(person)
-        db.commit()
-        roles.assign_default_roles(db, person)
-        db.commit()
-    return make
-
-
 class FakeCluster:
     """Slurm, what runs in its jobs, the helper and the proxy: all that outlives a hub."""
 
@@ -80,14 +67,22 @@ class FakeCluster:
         """What sbatch says instead of taking a job."""
         self.submitting_takes = 0.2
         """Seconds until Slurm has a job; the hub may be dead by then."""
+        self.answering_takes = 0.1
+        """Seconds from then until the hub is told its number."""
+        self.helps = True
+        """Whether the helper can act as anybody."""
         self.private: dict[int, dict[str, Any]] = {}
         """What each job has been told."""
         self.servers: dict[str, int] = {}
         """The job that listens at an address."""
         self.impostors: set[str] = set()
         self.cancelled: list[int] = []
+        self.deaf: set[int] = set()
+        """Jobs that do not end when they are cancelled."""
         self.extended: list[tuple[str, int, int]] = []
         self.routes: dict[str, str] = {}
+        self.hub: FakeHub | None = None
+        """The hub of these days."""
 
     @property
     def silent(self) -> bool:
@@ -133,7 +128,8 @@ class FakeCluster:
 
     def end(self, number: int, state: str = "COMPLETED") -> None:
         """End a job and its server."""
-        self.servers.pop(self.url(number), None)
+        if number in self.private:
+            self.servers.pop(self.url(number), None)
         self.change(number, state=state, end=self.loop.now)
 
     def requeue(self, number: int) -> None:
@@ -184,11 +180,13 @@ class _Helper:
         arrived: asyncio.Future[int] = loop.create_future()
 
         def arrive() -> None:
-            if not (arrived.done() or cluster.refuses):
+            if cluster.helps and not cluster.refuses:
                 arrived.set_result(cluster.arrive(account, options, server))
 
         loop.call_later(cluster.submitting_takes, arrive)
-        await asyncio.sleep(cluster.submitting_takes + 0.1)
+        await asyncio.sleep(cluster.submitting_takes + cluster.answering_takes)
+        if not cluster.helps:
+            raise ActingFailed("Your session could not be prepared: no such file.")
         if cluster.refuses:
             raise Refused(cluster.refuses)
         if not cluster.answers:
@@ -200,7 +198,7 @@ class _Helper:
         await self._asked()
         assert self.cluster.jobs[job_id].user == account
         self.cluster.cancelled.append(job_id)
-        if job_id in self.cluster.living:
+        if job_id in self.cluster.living and job_id not in self.cluster.deaf:
             self.cluster.end(job_id, "CANCELLED")
 
     async def extend(self, operator: str, job_id: int, minutes: int) -> None:
@@ -241,9 +239,11 @@ class _Keeper(Keeper):
 class FakeHub(SimpleNamespace):
     """JupyterHub between two restarts; `crash` ends it wherever it is, and the next one has its database."""
 
-    def __init__(self, cluster: FakeCluster, database: Any, site: Site | None = None) -> None:
+    def __init__(
+        self, cluster: FakeCluster, database: Any, site: Site | None = None, *, refuses_to_start: int = 0
+    ) -> None:
         loop = cluster.loop
-        self.cluster, self.db = cluster, database()
+        self.cluster, self.database, self.db = cluster, database, database()
         self.site = site or a_site()
         self.watcher = Watcher(cluster.reader, idle_interval=5, busy_interval=1, clock=loop.time)
         self.helper = _Helper(cluster)
@@ -256,12 +256,12 @@ class FakeHub(SimpleNamespace):
         self.log, self.log_level = logging.getLogger("tests.hub"), logging.INFO
         self.authenticator = SimpleNamespace(blocked_users=())
         self.proxy = _Proxy(cluster)
+        self.user = self.users[PERSON]
+        self.refuses_to_start = refuses_to_start
+        # The server answers as itself when JupyterHub looks for it.
+        self.user._wait_up = self._wait_up
+        cluster.hub = self
         self.wait(self._start())
-
-    @property
-    def user(self) -> Any:
-        """The one person."""
-        return self.users[PERSON]
 
     @property
     def spawner(self) -> Any:
@@ -301,6 +301,11 @@ class FakeHub(SimpleNamespace):
         self.state.background(_Keeper(self, self.state, "token").run())
         self.state.background(self._poll())
 
+    async def _wait_up(self, spawner: Any) -> None:
+        while spawner.server.host not in self.cluster.servers:  # noqa: ASYNC110 - as JupyterHub does
+            await asyncio.sleep(0.1)
+        spawner._waiting_for_response = spawner._start_pending = False
+
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(10)
@@ -314,7 +319,8 @@ class FakeHub(SimpleNamespace):
             HTTPError: it is starting, stopping or running.
         """
         user, spawner = self.user, self.spawner
-        if spawner.pending or spawner.ready:
+        self.refuses_to_start -= 1
+        if spawner.pending or spawner.ready or self.refuses_to_start >= 0:
             raise HTTPError(400)
         spawner._spawn_pending = True
         spawner._spawn_future = asyncio.ensure_future(self._spawn(user, options), loop=self.cluster.loop)
@@ -350,6 +356,47 @@ class FakeHub(SimpleNamespace):
         await self.user_stopped(self.user, "")
         spawner._stop_pending = False
 
+    def keep_elsewhere(self, nonce: str | None) -> None:
+        """Let the database know a session of somebody whom this hub has not loaded, or know it no more."""
+        if nonce is None:
+            self.db.query(orm.User).filter(orm.User.name == "elsewhere").delete()
+        else:
+            state = {"session": {"nonce": nonce, "phase": "ready"}}
+            self.db.add(orm.Spawner(name="", state=state, user=orm.User(name="elsewhere")))
+        self.db.commit()
+
+    def tell(self, number: int, **changes: Any) -> None:
+        """Let a job report, with changes, and the hub take it; raises as `SliceSpawner.receive` does."""
+        self.wait(self.spawner.receive(self.cluster.report(number, **changes)))
+
+    def submit(self, **options: Any) -> int:
+        """Start a session; the number of its job, which waits."""
+        before = set(self.cluster.jobs)
+        self.click(**options)
+        self.pass_time(2)
+        (number,) = set(self.cluster.jobs) - before
+        return number
+
+    def open(self, **options: Any) -> int:
+        """Start a session that is used; the number of its job."""
+        number = self.submit(**options)
+        self.cluster.run(number)
+        self.tell(number)
+        self.pass_time(2)
+        assert self.is_open(number)
+        return number
+
+    def is_open(self, number: int) -> bool:
+        """Whether the server in this job can be used, under the one route."""
+        ready = bool(self.session and self.session.phase is State.READY and self.spawner.ready)
+        return ready and self.route == self.cluster.url(number)
+
+    def restarted(self, after: float = 0.0) -> "FakeHub":
+        """The next hub, some seconds after this one has died."""
+        self.crash()
+        self.pass_time(after)
+        return FakeHub(self.cluster, self.database, self.site)
+
     def crash(self) -> None:
         """Die at once: nothing more is written down, and nobody is asked for anything."""
         self.helper.is_dead = self.proxy.is_dead = True
@@ -366,10 +413,15 @@ class _Proxy:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.is_dead = False
+        self.fails = 0
+        """How often no route can be made."""
 
     async def add_user(self, user: Any, server: str = "") -> None:
         """As JupyterHub's proxy."""
         await asyncio.sleep(0.1)
+        self.fails -= 1
+        if self.fails >= 0:
+            raise ConnectionRefusedError
         if not self.is_dead:
             self.cluster.routes[user.name] = user.spawners[server].server.host
 
@@ -378,3 +430,39 @@ class _Proxy:
         await asyncio.sleep(0.1)
         if not self.is_dead:
             self.cluster.routes.pop(user.name, None)
+
+
+@contextmanager
+def a_cluster(database: Any) -> Iterator[FakeCluster]:
+    """A cluster of its own, for hubs over `database`, which is empty again afterwards."""
+    loop = VirtualTimeLoop()
+    cluster = FakeCluster(loop)
+    try:
+        yield cluster
+    finally:
+        if cluster.hub is not None:
+            cluster.hub.crash()
+        loop.close()
+        with database() as db:
+            for kept in (orm.Spawner, orm.APIToken, orm.OAuthClient, orm.Server):
+                ours = db.query(kept)
+                if kept is orm.OAuthClient:
+                    ours = ours.filter(orm.OAuthClient.identifier != "jupyterhub")
+                for row in ours:
+                    db.delete(row)
+            db.commit()
+
+
+def database() -> Any:
+    """Makes sessions of a database of JupyterHub's in memory, with one person in it."""
+    make = orm.new_session_factory("sqlite:///:memory:")
+    with make() as db:
+        for role in roles.get_default_roles():
+            roles.create_role(db, role)
+        db.add(orm.OAuthClient(identifier="jupyterhub"))
+        person = orm.User(name=PERSON)
+        db.add(person)
+        db.commit()
+        roles.assign_default_roles(db, person)
+        db.commit()
+    return make
