@@ -210,3 +210,4 @@ def test_a_lost_one_keeps_its_key_for_an_hour(tmp_path: Path) -> None:
 def test_tidying_where_there_is_nothing_does_nothing(tmp_path: Path) -> None:
     """A first cluster has no directory to tidy."""
     tidy(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []

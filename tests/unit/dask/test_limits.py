@@ -64,10 +64,10 @@ def test_as_many_as_are_possible_are_taken_and_one_more_is_refused(
     allowed = most_jobs(one, offer, Usage(jobs, slice_hours))
     assert 0 <= allowed <= max(0, most - jobs)
     assert allowed * hours + slice_hours <= hours * more + 1e-3 or allowed == 0
-    if not jobs and not slice_hours:
-        check(one, allowed, offer, None, root=Path("/nonexistent"))
-        with pytest.raises(BadWish, match=r"^workers: .*\d"):
-            check(one, allowed + 1, offer, None, root=Path("/nonexistent"))
+    alone = most_jobs(one, offer, Usage())
+    check(one, alone, offer, None, root=Path("/nonexistent"))
+    with pytest.raises(BadWish, match=r"^workers: .*\d"):
+        check(one, alone + 1, offer, None, root=Path("/nonexistent"))
 
 
 def test_jobs_of_all_clusters_count_together_in_words_with_numbers(make: Make, tmp_path: Path) -> None:

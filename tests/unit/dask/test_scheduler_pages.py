@@ -133,6 +133,8 @@ async def test_without_the_clusters_key_nothing_is_said(place: ClusterDir, tmp_p
     if how == "another key":
         context = tls_context(lay_cluster(tmp_path / "other", 2))
         context.verify_mode = ssl.CERT_NONE
+    web = int(_told(place)["http"].rpartition(":")[2])
+    assert b'"running"' in await _hears(web, tls_context(place)), "with the key it is said"
     for port in _ports(place):
         answer = await _hears(port, context)
         assert b"HTTP" not in answer

@@ -45,6 +45,9 @@ def test_nothing_else_is_ended(batch: int, task: int, over: str) -> None:
         strays = Strays(_ID)
         for now in (1000.0, 1050.0, 1100.0):
             assert not _due(strays, now, one, known=known, open_=open_)
+    strays = Strays(_ID)
+    assert not _due(strays, 1000.0, row)
+    assert _due(strays, 1050.0, row) == [f"{100 * batch}_{task}"], "the same is ended where nobody knows it"
 
 
 def test_an_old_reading_ends_nothing() -> None:
@@ -53,6 +56,8 @@ def test_an_old_reading_ends_nothing() -> None:
     old = Reading(1000, (_row(1, "0"),))
     strays.due(old, set(), lambda _: False, 1005)
     assert strays.due(old, set(), lambda _: False, 1030) == []
+    new = Reading(1005, old.jobs)
+    assert strays.due(new, set(), lambda _: False, 1031) == ["100_0"]
 
 
 def test_the_queue_is_looked_at_often_while_there_may_be_some() -> None:

@@ -52,6 +52,8 @@ async def test_only_reading_is_passed_on(lab: Lab, place: ClusterDir, scheduler:
     for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD"):
         assert (await get(lab, place, "status", method=method)).code in {403, 405}, method
     assert scheduler.asked == []
+    assert (await get(lab, place, "status")).code == 200
+    assert [method for method, *_ in scheduler.asked] == ["GET"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ async def test_what_is_no_page_is_not_asked_for(
     """Neither what changes the cluster, nor what leads to other hosts, nor what leaves the dashboard."""
     assert (await get(lab, place, page)).code == 404
     assert scheduler.asked == []
+    assert (await get(lab, place, "status")).code == 200
 
 
 @pytest.mark.parametrize(
@@ -141,13 +144,16 @@ async def test_no_stranger_sees_a_page(
     lab: Lab, place: ClusterDir, scheduler: Scheduler, headers: dict[str, str]
 ) -> None:
     """Nor opens its websocket."""
-    for page in ("", "status", "status/ws", "statics/css/base.css"):
-        assert (await get(lab, place, page, headers)).code == 403
+    pages = ("", "status", "status/ws", "statics/css/base.css")
+    assert [(await get(lab, place, page, headers)).code for page in pages] == [403] * 4
     with pytest.raises(HTTPClientError) as refused:
         async with socket(lab, place, headers=headers):
             pass
     assert refused.value.code == 403
     assert scheduler.asked == []
+    assert [(await get(lab, place, page)).code for page in pages] == [302, 200, 400, 200]
+    async with socket(lab, place) as opened:
+        assert await opened.read_message() == "welcome"
 
 
 async def test_a_page_of_another_site_opens_no_websocket(

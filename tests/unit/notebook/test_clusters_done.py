@@ -63,7 +63,7 @@ async def test_a_cluster_is_started_for_the_person(lab: Lab, slurm: FakeSlurm) -
         ({"workers": -1}, 400, "workers: must be a whole number from 0"),
         ({"workers": "many"}, 400, "workers: must be a whole number from 0"),
         ({"hours": 4}, 400, "hours: "),
-        ({"workers": 100}, 400, "5"),
+        ({"workers": 100}, 400, "This site lets a person have 5 at once"),
         ({"name": 7}, 400, "name: "),
         ({"python": "/other"}, 400, "python: there is no such field."),
         ([1], 400, "The request must be a JSON object."),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.clusters_on_disk import cluster_id, lay_cluster, scheduler_of
 from tests.support.runs_lab import TOKEN, Lab
+from tornado.httpclient import AsyncHTTPClient
 
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_json
@@ -220,6 +221,8 @@ _ADDRESSES = [
     ("POST", "clusters/ID/adapt"),
     ("POST", "clusters/ID/close"),
 ]
+_ELSEWHERE = {("POST", "clusters"), ("DELETE", "clusters/ID")}
+"""Addresses that ask no scheduler, though others of the same path do."""
 
 
 @pytest.mark.parametrize(("method", "path"), _ADDRESSES)
@@ -228,26 +231,33 @@ async def test_nobody_is_answered_without_login_nor_a_page_of_another_site(
 ) -> None:
     """No token, a wrong one, and a cookie's request that lacks the mark against forgery are refused."""
     place = lay_cluster(clusters, told={})
-    _end(place)
+    if method == "DELETE":
+        _end(place)
     body: dict[str, str] | None = {} if method == "POST" else None
     async with scheduler_of(place) as scheduler:
         address = path.replace("ID", place.id)
         for headers in ({}, {"Authorization": "token wrong"}, {"Origin": "http://evil.example"}):
             code, answer = await lab.ask(address, method=method, body=body, headers=headers)
-            assert code in {403, 404}
-            assert set(answer) <= {"message", "reason"}
+            assert code == (404 if "Origin" in headers else 403)
+            assert {"message"} <= set(answer) <= {"message", "reason"}
         assert scheduler.asked == []
-    assert place.spec.exists()
+        assert place.spec.exists()
+        code, answer = await lab.ask(address, method=method, body=body)
+        assert code not in {403, 404, 405}, "its owner is answered"
+        asks = {"clusters", "clusters/ID", "clusters/ID/scale", "clusters/ID/adapt", "clusters/ID/close"}
+        assert bool(scheduler.asked) == (path in asks and (method, path) not in _ELSEWHERE)
+    assert place.spec.exists() == (method != "DELETE")
 
 
 async def test_looking_at_clusters_is_no_activity(lab: Lab, clusters: Path) -> None:
     """An open panel or dashboard must not keep an idle server from being culled."""
     place = lay_cluster(clusters, told={})
-    before = lab.app.web_app.settings.get("api_last_activity")
     async with scheduler_of(place):
         for path in ("clusters", f"clusters/{place.id}", f"clusters/{place.id}/log", "clusters/offer"):
             assert (await lab.ask(path))[0] == 200
-    assert lab.app.web_app.settings.get("api_last_activity") == before
+    assert "api_last_activity" not in lab.app.web_app.settings
+    await AsyncHTTPClient().fetch(f"{lab.url}api/contents?token={TOKEN}")
+    assert "api_last_activity" in lab.app.web_app.settings, "what is work is noted"
 
 
 async def test_no_key_and_no_secret_is_told(lab: Lab, clusters: Path) -> None:
@@ -255,7 +265,12 @@ async def test_no_key_and_no_secret_is_told(lab: Lab, clusters: Path) -> None:
     place = lay_cluster(clusters, told={})
     place.scheduler_log.write_text("fine")
     async with scheduler_of(place) as scheduler:
-        told = json.dumps([(await lab.ask(path))[1] for path in ("clusters", f"clusters/{place.id}")])
+        paths = ("clusters", f"clusters/{place.id}", f"clusters/{place.id}/log", "clusters/offer")
+        answers = [await lab.ask(path) for path in paths]
+        assert [code for code, _ in answers] == [200] * 4
+        told = json.dumps([answer for _, answer in answers])
+        assert told.count(place.id) >= 2
+        assert "fine" in told
         assert not any(word in told for word in ("secret", "PRIVATE KEY", scheduler.address, TOKEN))
 
 

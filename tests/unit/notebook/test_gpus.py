@@ -88,8 +88,14 @@ def test_the_real_library_is_asked_in_its_own_words() -> None:
     """What stands in for NVML here has no function that NVML lacks; without a driver NVML is silent."""
     asked = {name for name in vars(Nvml) if name.startswith("nvml")}
     assert {name for name in asked if not hasattr(pynvml, name)} == set()
-    found = GpuReader({}).read()
-    assert found is None or all(gpu.name for gpu in found)
+    try:
+        pynvml.nvmlInit()
+        devices = pynvml.nvmlDeviceGetCount()
+    except pynvml.NVMLError:
+        devices = 0
+    found = GpuReader({}).read() or ()
+    assert bool(found) == (devices > 0)
+    assert all(gpu.name and (gpu.memory_total or 0) > 0 for gpu in found)
 
 
 def test_numbers_and_names_of_devices() -> None:

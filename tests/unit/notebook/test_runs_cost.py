@@ -1,5 +1,6 @@
 """What the list of runs costs, counted in files that are opened: time says nothing on a busy machine."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,12 @@ from tests.support.runs_on_disk import Clock, lay, note, opens, reading, run_id
 
 from skiva.runs.queue import QueueJob
 from skiva.server.runs.index import Index
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a page is as long as it was asked for."""
+    monkeypatch.setattr("skiva.server.runs.index._PATIENCE", 1e9)
 
 
 @pytest.fixture
@@ -34,6 +41,23 @@ def test_a_thousand_runs_cost_a_page_of_reading_once(tmp_path: Path, clock: Cloc
         again = index.answer(None, since=answer["version"])
         index.answer(None)
     assert (again["runs"], len([one for one in second if "/proc/self/fd" in one])) == ([], 0)
+
+
+def test_a_page_of_a_slow_disk_ends_where_it_is(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits gets the newest at least, and is told that there are more; nothing is left out."""
+    monkeypatch.setattr("skiva.server.runs.index._PATIENCE", -1.0)
+    runs = [run_id(number) for number in range(3)]
+    for number, run in enumerate(runs):
+        os.utime(lay(tmp_path, run) / "spec.json", (1000 + number, 1000 + number))
+    index = Index(tmp_path, clock=clock)
+    told: list[str] = []
+    for left in (True, True, False):
+        answer = index.answer(None, before=told[-1] if told else None)
+        assert (len(answer["runs"]), answer["more"]) == (1, left)
+        told += names(answer)
+    assert told == runs[::-1]
 
 
 def test_what_lives_is_read_only_when_it_has_changed(tmp_path: Path, clock: Clock) -> None:

@@ -13,6 +13,8 @@ from tests.fakes.slurm import FakeSlurm
 from tests.support.runs_lab import Lab
 from tests.support.runs_on_disk import lay, note, run_id
 
+from skiva.server.runs import actions
+
 CELL: dict[str, Any] = {
     "cell_type": "code",
     "id": "a1",
@@ -118,10 +120,15 @@ async def test_a_body_that_is_no_object_is_refused(lab: Lab, body: bytes) -> Non
         assert answer["message"].startswith("The request ")
 
 
-async def test_a_body_that_is_too_large_is_refused(lab: Lab) -> None:
+async def test_a_body_that_is_too_large_is_refused(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A notebook with outputs beyond all measure is not copied into a run; the sentence says what helps."""
-    code, answer = await lab.ask("runs", method="POST", body=b" " * (100 * 1024 * 1024 + 1))
-    assert (code, answer["message"].partition(":")[0]) == (413, "content")
+    monkeypatch.setattr(actions, "_LARGEST", 2 * 1024**2)
+    for path in ("runs", "runs/drafts"):
+        code, answer = await lab.ask(path, method="POST", body=b" " * (2 * 1024**2 + 1))
+        assert code == 413
+        assert answer == {"message": "content: must be at most 2 MiB; clear large outputs first."}
+        code, answer = await lab.ask(path, method="POST", body=b" " * 2 * 1024**2)
+        assert (code, answer["message"]) == (400, "The request is no JSON that can be read.")
 
 
 async def test_a_double_click_is_one_run(lab: Lab, slurm: FakeSlurm) -> None:
