@@ -28,6 +28,8 @@ _NOT_OF_A_CLASS = frozenset(
         "_abc_impl",
         "__firstlineno__",
         "__static_attributes__",
+        "__annotate_func__",  # from Python 3.14 on; the fields of a dataclass tell its annotations
+        "__annotations_cache__",
     }
 )
 _OF_CODE = (

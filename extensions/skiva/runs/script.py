@@ -29,7 +29,8 @@ def main(snapshot: str, original: str, arguments: list[str]) -> None:
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    # Not `__file__`: from Python 3.14 on this module's names are gone when another one is `__main__`.
+    while trace is not None and trace.tb_frame.f_code.co_filename == _tell.__code__.co_filename:
         trace = trace.tb_next
     traceback.print_exception(kind, error, trace)
 

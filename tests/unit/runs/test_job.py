@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,12 +19,15 @@ from tests.support.runs_on_disk import lay, note, reading, run_id, write
 from tests.support.waiting import wait_until
 
 from skiva.runs import requeue as requeue_module
+from skiva.runs import work as work_module
+from skiva.runs.journal import Journal
 from skiva.runs.look import look, read_spec
 from skiva.runs.paths import RunDir
 from skiva.runs.queue import QueueJob
 from skiva.runs.requeue import requeue
+from skiva.runs.spec import Spec
 from skiva.runs.status import Status
-from skiva.runs.work import main
+from skiva.runs.work import Watch, main
 
 _UNTIL_WARNED = """
 def it(here):
@@ -258,3 +262,70 @@ def test_slurm_is_asked_to_put_back_this_job_alone(
     it.slurm.fault("scontrol", fail="Requested operation is presently disabled")
     assert requeue(read_spec(it.run)) == "Requested operation is presently disabled"
     assert len(waits) == 5
+
+
+@pytest.mark.parametrize(
+    ("spec", "begun", "due"),
+    [
+        ({"restarts": 1}, 1, 42.0),  # of 60 s
+        ({"restarts": 1, "warn_seconds": 100}, 1, 70.0),
+        ({"restarts": 1, "hours": 0.02}, 1, 0.7 * 36),  # Slurm warns after half of such a short time
+        ({"restarts": 1, "hours": 0.001}, 1, 2.0),
+        ({"restarts": 1}, 2, None),
+        ({"restarts": 0}, 1, None),
+    ],
+)
+def test_a_warned_job_that_does_not_save_is_put_back_before_its_limit(
+    job: Callable[..., Job], spec: dict[str, Any], begun: int, due: float | None
+) -> None:
+    """Only where it may begin again, and while Slurm still can be asked; what must end has 5 s."""
+    it = job("sleep", "60", **spec)
+    for _ in range(begun):
+        note(it.run.path, "started")
+    watch = Watch(it.run, it.run, read_spec(it.run), Journal(it.run.journal), -1)
+    assert watch._due() is None
+    watch._warned = 1000.0
+    assert watch._due() == (None if due is None else pytest.approx(1000.0 + due))
+    watch._told_to_end = 1001.0
+    assert watch._due() == 1006.0
+
+
+def test_what_was_not_saved_in_time_is_done_again(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program does not know the warning: it is killed with all that it started, and the run goes on."""
+    it, asked = job(restarts=1), list[Spec]()
+
+    def put_back(spec: Spec) -> str:
+        asked.append(spec)
+        return ""
+
+    note(it.run.path, "started")
+    program = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True)
+    watch = Watch(it.run, it.run, read_spec(it.run), Journal(it.run.journal), program.pid)
+    monkeypatch.setattr(work_module, "requeue", put_back)
+    monkeypatch.setattr(signal, "sigtimedwait", lambda *_: None)
+    watch._warned = time.monotonic()
+    watch._kill_late()
+    assert program.poll() is None
+    watch._warned -= 100
+    watch._kill_late()
+    assert watch._conclude(program.wait(20)) == 0
+    wait_until(lambda: _gone(program.pid), 20, "the whole group is killed")
+    assert asked == [read_spec(it.run)]
+    assert "done again" in it.wrote("requeued")["sentence"]
+    assert not it.status().over
+    monkeypatch.setattr(work_module, "requeue", lambda _: "Slurm did not answer.")
+    assert watch._conclude(-signal.SIGKILL) == 1
+    assert (
+        it.wrote("ended")["sentence"]
+        == "Its time limit came, and it could not be put back: Slurm did not answer."
+    )
+
+
+def _gone(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
