@@ -13,7 +13,7 @@ from skiva.dask.display import MIMETYPE, bundle, dashboard_link, job_logs, table
 from skiva.dask.listing import Clusters, find, names_taken, statuses
 from skiva.dask.look import look
 from skiva.dask.place import ClusterDir
-from skiva.dask.status import read_status
+from skiva.dask.status import Event, JobStatus, Memory, Tasks, Workers, read_status
 from skiva.dask.tidying import tidy
 from skiva.runs.files import write_json
 from skiva.runs.queue import QueueJob, Reading
@@ -90,6 +90,115 @@ def test_a_lost_scheduler_whose_job_is_gone_has_ended(tmp_path: Path) -> None:
     assert look(place, None).state == "lost"
     assert look(place, reading(place, "RUNNING")).state == "lost"
     assert look(place, reading(place, None)).sentence == "The job of its scheduler has ended."
+
+
+def test_what_nobody_has_told_of_a_cluster_is_nothing(tmp_path: Path) -> None:
+    """Before its scheduler speaks it is as it was written down; every number is none and every text empty."""
+    place = lay_cluster(tmp_path, created=_NOW, keys=False)
+    none = dict.fromkeys(("processing", "waiting", "queued", "memory", "erred"), 0)
+    assert read_status(place).model_dump() == {
+        "id": place.id,
+        "name": "cluster 1",
+        "slice": "cpu",
+        "slice_title": "CPU",
+        "simulated": False,
+        "cuda": False,
+        "detached": False,
+        "created": _NOW,
+        "ends": None,
+        "at": 0.0,
+        "state": "starting",
+        "sentence": "",
+        "action": "",
+        "workers": {"wanted": 2, "ready": 0, "starting": 0, "queued": 0, "leaving": 0},
+        "per_job": 1,
+        "threads": 2,
+        "memory": {"used": 0, "limit": 0},
+        "tasks": none,
+        "adapt": None,
+        "most_workers": 0,
+        "jobs": (),
+        "events": (),
+        "pages": (),
+    }
+    assert JobStatus(name="a").model_dump() == {
+        "name": "a",
+        "job_id": "",
+        "state": "submitting",
+        "reason": "",
+        "action": "",
+        "node": "",
+        "expected": None,
+        "since": None,
+        "ends": None,
+        "ready": 0,
+        "workers": 1,
+    }
+    assert Event(at=1, text="x").model_dump() == {"at": 1, "level": "info", "text": "x", "lines": ()}
+
+
+@pytest.mark.parametrize("how", ["closed", "lost"])
+def test_what_has_ended_has_nothing_any_more(tmp_path: Path, how: str) -> None:
+    """Neither workers nor jobs, tasks, memory or pages; its events stay, to say why."""
+    told = {
+        "at": _NOW if how == "closed" else _NOW - 31,
+        "workers": {"ready": 1},
+        "memory": {"used": 1},
+        "tasks": {"queued": 1},
+        "jobs": [{"name": "a"}],
+        "events": [{"at": 1, "text": "It grew."}],
+        "pages": [{"title": "a", "path": "b"}],
+        "sentence": "Fine.",
+        "action": "None.",
+    }
+    place = lay_cluster(tmp_path, created=_NOW - 100, told=told, keys=False)
+    if how == "closed":
+        write_json(place.closed, {"at": _NOW})
+    status = read_status(place)
+    assert (status.state, status.living, len(status.events)) == (how, False, 1)
+    assert (status.workers, status.memory, status.tasks) == (Workers(), Memory(), Tasks())
+    assert (status.jobs, status.pages) == ((), ())
+    assert status.sentence == (
+        "It was closed."
+        if how == "closed"
+        else "Its scheduler tells nothing any more. Unless it comes back, what it had computed is lost."
+    )
+    assert status.action == ("" if how == "closed" else "Start a new one; its jobs end by themselves.")
+
+
+def test_half_a_minute_of_silence_is_loss(tmp_path: Path) -> None:
+    """Counted from its last word, or from when it was made; not a second earlier."""
+    place = lay_cluster(tmp_path, told={"at": _NOW}, created=_NOW - 900, keys=False)
+    assert [read_status(place, _NOW + after).state for after in (30.0, 30.1)] == ["running", "lost"]
+    write_json(place.status, {"at": 1.0, "state": "running"})
+    assert [read_status(place, _NOW - 900 + after).state for after in (30.0, 30.1)] == ["running", "lost"]
+
+
+def test_how_long_the_queue_may_lack_a_scheduler(tmp_path: Path) -> None:
+    """Ten seconds from its submission; a kernel may take five minutes to start one."""
+    place = detached(tmp_path, 1)
+    asked = _NOW - 59
+    assert look(place, Reading(asked + 10.0, ())).state == "starting"
+    assert look(place, Reading(asked + 10.1, ())).state == "closed"
+    attached = lay_cluster(tmp_path, 2, created=_NOW)
+    assert look(attached, None, _NOW + 300.0).state == "starting"
+    assert look(attached, None, _NOW + 300.1).state == "closed"
+    unsaid = detached(tmp_path, 3)
+    unsaid.submitted(0).unlink()
+    created = _NOW - 60
+    assert look(unsaid, Reading(created + 310.0, ())).state == "starting"
+    assert look(unsaid, Reading(created + 310.1, ())).state == "closed"
+
+
+def test_words_before_the_first_word_of_a_scheduler(tmp_path: Path) -> None:
+    """That Slurm was asked; nothing where that is not known; and no action of one that has started."""
+    place = detached(tmp_path)
+    assert look(place, Reading(_NOW - 58, ())).sentence == "Slurm has been asked for its scheduler."
+    starts = look(place, reading(place, "RUNNING", action="Wait.", hopeless=True))
+    assert (starts.state, starts.sentence, starts.action) == ("starting", "Its scheduler starts.", "")
+    assert look(place, reading(place, "PENDING")).sentence == "Its scheduler waits."
+    place.submitted(0).unlink()
+    assert look(place, None).sentence == ""
 
 
 def test_a_kernel_that_died_while_it_started_one_leaves_none_living(tmp_path: Path) -> None:
@@ -203,7 +312,9 @@ def test_a_lost_one_keeps_its_key_for_an_hour(tmp_path: Path) -> None:
     assert read_status(place).state == "lost"
     tidy(tmp_path)
     assert place.key.exists()
-    tidy(tmp_path, _NOW + 3600)
+    tidy(tmp_path, _NOW - 600 + 3630)
+    assert place.key.exists()
+    tidy(tmp_path, _NOW - 600 + 3630.1)
     assert not place.key.exists()
 
 

@@ -350,3 +350,23 @@ async def test_whoever_is_to_go_hands_over_once(
     assert sorted(handed, key=str) == sorted([({job.name}, 5000.0), ({"unknown"}, None)], key=str)
     assert sorted(cluster.dropped) == sorted([job.name, "unknown"])
     assert keeper._handing == {}
+
+
+def test_only_the_last_things_that_were_said_are_kept(keeper: Keeper) -> None:
+    """Twenty of them; what was said lately is not said again, and what nobody sees any more is."""
+    for number in range(25):
+        keeper.say("info", f"{number}")
+    assert [event.text for event in keeper.events] == [str(number) for number in range(5, 25)]
+    keeper.say_once("info", "5")
+    assert len(keeper.events) == 20
+    assert keeper.events[0].text == "5"
+    keeper.say_once("info", "4")
+    assert keeper.events[-1].text == "4"
+
+
+def test_what_is_only_for_the_card_is_not_printed(keeper: Keeper, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning and an error stand in the notebook too."""
+    keeper.say("info", "Calm.")
+    assert capsys.readouterr().err == ""
+    keeper.say("error", "Alarm.")
+    assert capsys.readouterr().err == "Alarm.\n"

@@ -3,10 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clusters_on_disk import lay_cluster
 
+from skiva.dask.keeping import JobView, Phase
 from skiva.dask.observing import KnownJob, last_lines, look
 from skiva.dask.place import ClusterDir
 from skiva.dask.worker_jobs import job_of, name_of
@@ -144,3 +146,71 @@ def test_what_a_job_left_on_the_disk_cannot_make_a_look_stumble(tmp_path: Path) 
     lines = last_lines(place, job.name)
     assert lines[-2] == "MemoryError: the end"
     assert max(map(len, lines)) <= 500
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [
+        ("waiting", "queued"),
+        ("starting", "starting"),
+        ("ready", "ready"),
+        ("partial", "starting"),
+        ("leaving", "leaving"),
+        ("over", "ended"),
+    ],
+)
+def test_what_people_are_told_of_a_job(phase: Phase, state: str) -> None:
+    """In one of six words; what Slurm says of its waiting belongs to those that wait."""
+    job = KnownJob("a-1-0", 1.0, phase, 2.0, "7_0", 1, None, None, 5.0, 9.0, "n1", "Why.", "Do.", False, 8.0)
+    told = job.status(3)
+    assert (told.name, told.job_id, told.state, told.node) == ("a-1-0", "7_0", state, "n1")
+    assert (told.since, told.ends, told.ready, told.workers) == (2.0, 9.0, 1, 3)
+    waits = phase == "waiting"
+    assert (told.reason, told.action, told.expected) == (("Why.", "Do.", 8.0) if waits else ("", "", None))
+    job.job_id = ""
+    assert job.status(3).state == ("submitting" if waits else state)
+    assert job.view() == JobView("a-1-0", phase, 2.0, None, 9.0)
+
+
+def test_what_slurms_queue_says_counts_where_it_knows_more(tmp_path: Path) -> None:
+    """Of a job that runs its end and its node; of one that waits why, and whether it can ever start."""
+    place = lay_cluster(tmp_path / "c", keys=False)
+    job = _job(place)
+    row = {"reason": "Why.", "action": "Do.", "expected": 8.0, "hopeless": True, "ends": 7.0, "node": "n9"}
+    _see(place, job, reading=_told(place, "PENDING", **row))
+    assert (job.reason, job.action, job.expected, job.hopeless) == ("Why.", "Do.", 8.0, True)
+    assert (job.ends, job.node) == (None, ""), "an end that is only expected is none"
+    _see(place, job, reading=_told(place, "RUNNING", ends=5000.0, node="n2"))
+    assert (job.ends, job.node, job.hopeless) == (5000.0, "n2", False)
+    _see(place, job, reading=_told(place, "RUNNING", ends=6000.0, node=""))
+    assert (job.ends, job.node) == (6000.0, "n2")
+    _see(place, job, reading=_told(place, "RUNNING", node="n3"))
+    assert (job.ends, job.node) == (6000.0, "n2")
+
+
+def test_a_job_is_ready_for_the_first_time_once(tmp_path: Path) -> None:
+    """When one of its workers comes back it is as old as it was; what changed when is kept until it does."""
+    place = lay_cluster(tmp_path / "c", keys=False)
+    job = _job(place)
+    for there, now, phase, since in (
+        (2, 1000.0, "ready", 1000.0),
+        (2, 1001.0, "ready", 1000.0),
+        (1, 1002.0, "partial", 1002.0),
+        (1, 1003.0, "partial", 1002.0),
+        (2, 1004.0, "ready", 1004.0),
+    ):
+        assert _see(place, job, there=there, workers=2, now=now) == phase
+        assert (job.since, job.ready_at, job.gone_at, job.ready) == (since, 1000.0, None, there)
+    _see(place, job, there=0, workers=2, now=1005.0)
+    _see(place, job, there=0, workers=2, now=1006.0)
+    assert job.gone_at == 1005.0
+
+
+def test_only_the_last_lines_of_a_log_are_told(tmp_path: Path) -> None:
+    """Twelve of them, each cut where nobody reads on."""
+    place = lay_cluster(tmp_path / "c", keys=False)
+    job = _job(place)
+    place.log(1, 0).write_text("\n".join(f"{number} {'x' * 600}" for number in range(20)))
+    lines = last_lines(place, job.name)
+    assert [line.split()[0] for line in lines] == [str(number) for number in range(8, 20)]
+    assert {len(line) for line in lines} == {500}

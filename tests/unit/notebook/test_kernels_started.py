@@ -187,18 +187,18 @@ async def test_changes_are_told_within_seconds(
     told, looks = asyncio.Queue[None](), list[object]()
 
     def note(directory: Path) -> tuple[object, ...]:
-        looks.append(directory)
-        return look(directory)
+        looks.append(seen := look(directory))
+        return seen
 
     monkeypatch.setattr(watch, "look", note)
     kernels = home / ".local/share/jupyter/kernels"
     watching = asyncio.create_task(follow(kernels, lambda: told.put_nowait(None), interval=0.05))
     python = breakable / "bin/python"
     changes: list[Callable[[], object]] = [
-        lambda: shutil.copytree(kernels / "mine", kernels / "other"),
+        lambda: shutil.copytree(kernels / "mine", home / "other").rename(kernels / "other"),
         lambda: python.rename(python.with_name("away")),
         lambda: python.with_name("away").rename(python),
-        lambda: shutil.rmtree(kernels / "other"),
+        lambda: (kernels / "other").rename(home / "away"),
     ]
     try:
         await until(lambda: looks)
