@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skiva.runs.digest import digest
+from skiva.runs.own_modules import own_source
 
 _VALUES = """
 import collections, dataclasses, datetime, decimal, enum, functools, pathlib, re
@@ -108,12 +109,89 @@ def _made(code: str) -> Any:
         ("class it:\n def m(self): return 1", "class it:\n def m(self): return 2"),
         ("class C: pass\nit = C()\nit.n = 1", "class C: pass\nit = C()\nit.n = 2"),
         ("import random\nit = random.Random(1)", "import random\nit = random.Random(2)"),
+        # Where one thing ends and the next begins.
+        ("it = [1, 23]", "it = [12, 3]"),
+        ("it = [b'a', b'bc']", "it = [b'ab', b'c']"),
+        ("it = b'x'", "it = bytearray(b'x')"),
+        ("it = {1: {2: 3}}", "it = {1: 2, 3: 3}"),
+        ("it = [1]; it.append(it)", "it = [1, [1]]; it[1].append(it)"),
+        # What a function is.
+        ("def it(v): return v.a", "def it(v): return v.b"),
+        ("def it(v): return v", "def it(w): return w"),
+        ("def it(*, v=1): return v", "def it(*, v=2): return v"),
+        ("def it(v): return v", "def it(*v): return v"),
+        ("def it(v, w): return v", "def it(v, *, w): return v"),
+        ("def it(v, w): return v", "def it(v, /, w): return v"),
+        ("def it(v): return v", "async def it(v): return v"),
+        ("def it(): pass\nit.n = 1", "def it(): pass\nit.n = 2"),
+        ("def f(): pass\nit = f", "def g(): pass\nit = g"),
+        ("k = 1\ndef it(): return lambda: k", "k = 2\ndef it(): return lambda: k"),
+        ("def it(v):\n try: return v()\n except: pass", "def it(v):\n return v()\n try: pass\n except: pass"),
+        # What a class is.
+        ("class A: pass\nclass it(A): pass", "class A: n = 1\nclass it(A): pass"),
+        ("class A: pass\nit = A", "class B: pass\nit = B"),
+        *(
+            (f"class it:\n {how}\n def m(self): return 1", f"class it:\n {how}\n def m(self): return 2")
+            for how in ("@property", "@staticmethod", "@classmethod")
+        ),
+        ("class it:\n @staticmethod\n def m(v): return v", "class it:\n @classmethod\n def m(v): return v"),
+        (
+            "class C:\n def m(self): 0\nc = C()\nit = c.m",
+            "class C:\n def m(self): 0\nc = C()\nc.n = 1\nit = c.m",
+        ),
+        (
+            "class C:\n def m(self): 0\n def n(self): 0\nit = C().m",
+            "class C:\n def m(self): 0\n def n(self): 0\nit = C().n",
+        ),
+        # What pickling tells of anything else.
+        ("class C: __slots__ = 'u'\nit = C()\nit.u = 1", "class C: __slots__ = 'u'\nit = C()\nit.u = 2"),
+        ("import collections as c\nit = c.deque([1])", "import collections as c\nit = c.deque([2])"),
+        (
+            "import collections as c\nit = c.OrderedDict(a=1)",
+            "import collections as c\nit = c.OrderedDict(a=2)",
+        ),
+        ("import re\nit = re.compile('a')", "import re\nit = re.compile('a', re.I)"),
+        ("import pathlib as p\nit = p.Path('a')", "import pathlib as p\nit = p.Path('b')"),
+        ("import pickle as p\nit = p.PickleBuffer(b'a')", "import pickle as p\nit = p.PickleBuffer(b'b')"),
+        (
+            "import types as t\nit = t.MappingProxyType({1: 2})",
+            "import types as t\nit = t.MappingProxyType({1: 3})",
+        ),
+        ("import json as it", "import ast as it"),
+        ("from json import dumps as it", "from json import loads as it"),
+        ("it = len", "it = abs"),
     ],
 )
 def test_another_value_has_another_one(one: str, other: str) -> None:
     """What makes a computation another one makes the digest another one, also through functions."""
     assert digest(_made(one)) == digest(_made(one)) is not None
     assert digest(_made(one)) != digest(_made(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("it = {3, 1, 2}", "it = {2, 3, 1}"),
+        ("class C: pass\nit = C()\nit.a, it.b = 1, 2", "class C: pass\nit = C()\nit.b, it.a = 2, 1"),
+        ("class it:\n a = 1\n b = 2", "class it:\n b = 2\n a = 1"),
+        ("j = 1\nk = 2\ndef it(): return k", "j = 5\nk = 2\ndef it(): return k"),
+        ("def it(): return 1", "\n\n# further down\ndef it(): return 1"),
+        ("it = [[1], [1]]", "a = [1]\nit = [a, a]"),
+    ],
+)
+def test_what_changes_no_computation_changes_no_digest(one: str, other: str) -> None:
+    """The order of sets, attributes and lines, and what nobody uses."""
+    assert digest(_made(one)) == digest(_made(other)) is not None
+
+
+def test_what_is_in_the_notebook_is_compared_by_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notebook is `__main__`, whose names mean something else in each kernel."""
+    found = []
+    for number in (1, 2):
+        value = _made(f"def it(): return {number}")
+        monkeypatch.setattr(sys.modules["__main__"], "it", value, raising=False)
+        found.append(digest(value))
+    assert len({*found, None}) == 3
 
 
 def test_what_nobody_can_compare_has_none() -> None:
@@ -154,3 +232,23 @@ def test_an_own_module_that_was_edited_makes_another_one(
     (tmp_path / "own_helpers_a.py").write_text("def f(): return 2\n")
     assert digest(own_helpers_a.f) != before
     assert digest(own_helpers_a) != before
+
+
+def test_a_package_of_ones_own_is_compared_whole_and_an_installed_one_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beside the notebook changes between runs; what is installed does with the environment."""
+    own, installed = tmp_path / "own_package_b", tmp_path / "site-packages" / "own_package_c"
+    for place in (own, installed):
+        place.mkdir(parents=True)
+        (place / "__init__.py").touch()
+        (place / "inner.py").write_text("n = 1\n")
+        monkeypatch.syspath_prepend(place.parent)
+    before = own_source("own_package_b.inner")
+    assert before == own_source("own_package_b") != b""
+    (own / "inner.py").write_text("n = 2\n")
+    assert own_source("own_package_b") != before
+    (own / "inner.py").rename(own / "other.py")
+    assert own_source("own_package_b") not in {before, b""}
+    for name in ("own_package_c", "json", "pytest", "sys", "no_such_module", "builtins"):
+        assert own_source(name) == b""
