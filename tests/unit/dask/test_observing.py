@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -176,7 +177,14 @@ def test_what_slurms_queue_says_counts_where_it_knows_more(tmp_path: Path) -> No
     """Of a job that runs its end and its node; of one that waits why, and whether it can ever start."""
     place = lay_cluster(tmp_path / "c", keys=False)
     job = _job(place)
-    row = {"reason": "Why.", "action": "Do.", "expected": 8.0, "hopeless": True, "ends": 7.0, "node": "n9"}
+    row: dict[str, Any] = {
+        "reason": "Why.",
+        "action": "Do.",
+        "expected": 8.0,
+        "hopeless": True,
+        "ends": 7.0,
+        "node": "n9",
+    }
     _see(place, job, reading=_told(place, "PENDING", **row))
     assert (job.reason, job.action, job.expected, job.hopeless) == ("Why.", "Do.", 8.0, True)
     assert (job.ends, job.node) == (None, ""), "an end that is only expected is none"

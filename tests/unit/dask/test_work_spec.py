@@ -44,7 +44,7 @@ def test_what_a_cluster_is_made_of_is_bounded_and_the_rest_has_defaults(tmp_path
         ("lifetime", 0, 0.01),
         ("cuda", True, False),
     ):
-        assert ClusterSpec.model_validate({**least, name: right})
+        assert getattr(ClusterSpec.model_validate({**least, name: right}), name) == right
         with pytest.raises(ValidationError, match=name if name != "cuda" else "processes: must be"):
             ClusterSpec.model_validate({**least, name: wrong})
 
