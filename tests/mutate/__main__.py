@@ -7,6 +7,7 @@ Stryker those of TypeScript; both in a copy.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 def main() -> int:
     """Try all mutants in the paths; the exit status says whether enough were noticed."""
     given = _parser().parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # the copy goes, as after Ctrl-C
     paths = [path.resolve().relative_to(_ROOT) for path in given.paths]
     browser = [path for path in paths if labextension.owns(path)]
     python = [path for path in paths if path not in browser]

@@ -1,9 +1,9 @@
 """A plugin of pytest: what a test finds out about a mutant is the same each time, and soon found."""
 
+import gc
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,27 +23,29 @@ settings.register_profile(
 settings.load_profile("mutation")
 
 
+_scanned: set[str] = set()
+_caches: list[Callable[[], object]] = []
+
+
+def pytest_configure() -> None:
+    """Leave what the process has been forked with out of each collection of garbage."""
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the files whose tests are the quickest, once it is known how long they take."""
+    """Begin with the tests that are the quickest, once it is known how long they take."""
     known = Path(config.rootpath, "mutmut-stats.json")
-    if not known.exists():
-        return
-    durations: dict[str, float] = json.loads(known.read_text())["duration_by_test"]
-    files: dict[Path, float] = defaultdict(float)
-    for item in items:
-        files[item.path] += durations.get(item.nodeid, 0.0)
-    items.sort(key=lambda item: files[item.path])
+    if known.exists():
+        durations: dict[str, float] = json.loads(known.read_text())["duration_by_test"]
+        items.sort(key=lambda item: durations.get(item.nodeid, 0.0))
 
 
 def pytest_runtest_setup() -> None:
     """Forget what functions keep: a test calls whatever it needs itself."""
-    for name, module in list(sys.modules.items()):
+    for name in sys.modules.keys() - _scanned:
+        _scanned.add(name)
         if name.startswith("skiva"):
-            _forget(vars(module).values())
-
-
-def _forget(values: Iterable[object]) -> None:
-    for value in values:
-        clear = getattr(value, "cache_clear", None)
-        if callable(clear):
-            clear()
+            kept = (getattr(value, "cache_clear", None) for value in vars(sys.modules[name]).values())
+            _caches.extend(clear for clear in kept if callable(clear))
+    for clear in _caches:
+        clear()
