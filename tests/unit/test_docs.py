@@ -49,7 +49,9 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 def test_links_to_other_sites_are_encrypted() -> None:
     """No page sends its reader over plain http."""
-    assert not [link for text in TEXTS.values() for link in links(text) if link.startswith("http:")]
+    found = [link for text in TEXTS.values() for link in links(text) if link.startswith("http")]
+    assert found
+    assert [link for link in found if not link.startswith("https:")] == []
 
 
 def test_commands_exist() -> None:
@@ -69,6 +71,7 @@ def test_options_exist(command: str) -> None:
         [sys.executable, "-m", "skiva_hub.cli", command, "--help"], capture_output=True, text=True, check=True
     ).stdout
     lines = "\n".join(re.findall(rf"skiva {command}\b([^`\n]*)", "\n".join(TEXTS.values())))
+    assert lines.strip()
     shown = set(re.findall(r"--[a-z-]+", lines))
     assert shown <= set(re.findall(r"--[a-z-]+", help_text))
 

@@ -18,7 +18,11 @@ from skiva_images.digest import (
 )
 
 WORD = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-PACKAGES = st.lists(st.builds(Installed, WORD, WORD, WORD), unique_by=lambda package: package.name)
+# Few and alike, so that equal ones are met, and those that would be equal when written one after the other.
+_ALIKE = st.sampled_from(["a", "b", "ab", "ba", "1"])
+PACKAGES = st.lists(
+    st.builds(Installed, _ALIKE, _ALIKE, _ALIKE), unique_by=lambda package: package.name, max_size=3
+)
 
 
 @given(PACKAGES, st.randoms(use_true_random=False))
@@ -29,6 +33,8 @@ def test_digest_does_not_depend_on_order(packages: list[Installed], random: obje
     assert digest("3.11.2", shuffled) == digest("3.11.2", packages)
 
 
+@example([Installed("a", "ba", "1")], [Installed("ab", "a", "1")], "3.11.2", "3.11.2")
+@example([Installed("a", "b", "1"), Installed("b", "1", "a")], [Installed("a", "b", "1b1a")], "1", "1")
 @given(PACKAGES, PACKAGES, st.sampled_from(["3.11.2", "3.12.1"]), st.sampled_from(["3.11.2", "3.12.1"]))
 def test_digests_are_equal_only_for_equal_environments(
     one: list[Installed], other: list[Installed], old: str, new: str
@@ -73,7 +79,8 @@ def test_what_counts_is_content_inside_and_data_outside() -> None:
     ]
 
 
-@given(st.text(max_size=200))
+@given(st.text(max_size=200) | st.text(st.sampled_from('ab/.,=\n\0"'), max_size=40))
+@example("a.py,sha256=x,1")
 @example(",0")
 @example("\0,0")
 def test_no_text_of_a_record_is_an_error(text: str) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skiva_images.errors import BuildError
@@ -34,10 +34,17 @@ def test_debians_own_sources_alone_are_used() -> None:
     ]
 
 
-@given(st.text())
+_FIELDS = ("Debian", "bookworm", "bookworm-updates", "http://m/", "main", "Packages", "/k.gpg", "")
+_ROWS = st.lists(st.sampled_from(_FIELDS) | st.text(max_size=9), min_size=6, max_size=8).map("\t".join)
+
+
+@given(st.lists(_ROWS | st.text(), max_size=4).map("\n".join))
+@example(_row("Debian", "bookworm", "bookworm"))
 def test_any_answer_of_apt_is_read(text: str) -> None:
-    """Whatever is printed, there are lines or none, never an error."""
-    assert all(line.startswith("deb ") for line in sources(text))
+    """Whatever is printed, there is at most a line for each of it, never an error."""
+    found = sources(text)
+    assert all(line.startswith("deb ") and len(line.split(" ")) >= 4 for line in found)
+    assert len(found) <= len(text.splitlines())
 
 
 def test_settings_of_the_network_are_taken_over() -> None:

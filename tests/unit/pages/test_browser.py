@@ -139,6 +139,9 @@ async def test_the_hours_are_bounded_by_the_slice(browser: Browser) -> None:
     await page.get_by_role("button", name="4 h").click()
     await expect(page.get_by_label("Hours")).to_have_value("4")
     await expect(page.locator("#skiva-summary")).to_contain_text("it ends at")
+    assert browser.state.posted is None
+    await page.get_by_role("button", name="Start").click()
+    await expect(page).to_have_url(f"{browser.url}/hub/spawn-pending/{preview.USER}")
 
 
 async def test_waiting_shows_place_expectation_and_title(browser: Browser) -> None:

@@ -91,6 +91,8 @@ def test_hostile_text_in_a_record_is_only_text() -> None:
     record = samples.record("base", good_for=HOSTILE, needs=HOSTILE, built=HOSTILE, versions=versions)
     html = options_form(samples.site(), USER, frozenset(), None, NOW, records={"base": record})
     assert not {"script", "img"} & {tag for tag, _ in Tags(html).found}
+    # Each of them is there to be read.
+    assert html.count("&lt;script&gt;alert(1)") >= 4
 
 
 def _site_at(python: Path) -> Site:

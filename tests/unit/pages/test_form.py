@@ -1,7 +1,7 @@
 """From the form and from links to the options of a session."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.pages import samples
 
@@ -50,17 +50,22 @@ def test_what_does_not_belong_is_refused_with_the_fields_name(
         from_form(posted)
 
 
-@given(st.dictionaries(st.text(max_size=12), st.lists(st.text(max_size=30), max_size=3), max_size=5))
+_NAMES = st.sampled_from([*FIELDS, "_xsrf"]) | st.text(max_size=12)
+_VALUES = st.sampled_from(["cpu", "1g.10gb", "1.5", "", "base\n", "-x", "\u2028"]) | st.text(max_size=30)
+
+
+@given(st.dictionaries(_NAMES, st.lists(_VALUES, max_size=2), max_size=4))
+@example({"slice": ["1g.10gb"], "hours": ["1.5"]})
 def test_whatever_is_posted_gives_known_options_or_a_sentence(posted: dict[str, list[str]]) -> None:
     """No input gives another exception, another key or a value with odd characters."""
-    refusal = ""
-    options = {}
+    refusal, options = ".", {}
     try:
         options = from_form(posted)
     except ValueError as refused:
         refusal = str(refused)
     assert refusal.isprintable()
-    assert set(options) <= set(FIELDS)
+    assert refusal.endswith(".")
+    assert set(options) <= set(FIELDS) & set(posted)
     assert all(str(value).isascii() and str(value).isprintable() for value in options.values())
 
 

@@ -39,7 +39,9 @@ def test_the_slices_are_one_group_of_radio_buttons_with_the_choice_checked() -> 
     assert {a["type"] for a in radios} == {"radio"}
     assert [a["value"] for a in radios if "checked" in a] == ["h100"]
     ids = {a["id"] for _, a in tags.found if "id" in a}
-    assert all(set((a["aria-describedby"] or "").split()) <= ids for a in radios)
+    described = [set((a["aria-describedby"] or "").split()) for a in radios]
+    assert all(described)
+    assert set().union(*described) <= ids
     labels = {a["for"] for t, a in tags.found if t == "label"}
     assert {a["id"] for a in radios} <= labels
 
@@ -71,7 +73,9 @@ def test_hostile_text_from_the_site_or_from_slurm_is_only_text() -> None:
 
 def test_nothing_in_the_form_runs_inline() -> None:
     """No inline script, style or handler: a strict content security policy does not break it."""
-    for tag, attributes in Tags(_form()).found:
+    found = Tags(_form()).found
+    assert {"form", "input", "button"} & {tag for tag, _ in found}
+    for tag, attributes in found:
         assert tag not in {"script", "style"}
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
