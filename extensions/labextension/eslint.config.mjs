@@ -20,6 +20,6 @@ export default defineConfig(
       '@typescript-eslint/unbound-method': 'off'
     }
   },
-  { files: ['**/*.mjs'], languageOptions: { globals: globals.node } },
+  { files: ['**/*.mjs'], languageOptions: { globals: { ...globals.browser, ...globals.node } } },
   { files: ['**/hub_config/**/*.js'], languageOptions: { globals: globals.browser } }
 );

@@ -5,57 +5,7 @@ import * as limits from '../src/clusters/limits.ts';
 import * as requests from '../src/clusters/requests.ts';
 import * as rows from '../src/clusters/rows.ts';
 import * as words from '../src/clusters/words.ts';
-
-const NOW = 1_795_300_000;
-const NONE = { wanted: 0, ready: 0, starting: 0, queued: 0, leaving: 0 };
-const IDLE = { processing: 0, waiting: 0, queued: 0, memory: 0, erred: 0 };
-const FULL = { ...NONE, wanted: 4, ready: 4 };
-
-function cluster(values) {
-  return {
-    id: '261122-aaaaaaaa',
-    name: 'search',
-    slice: '1g.10gb',
-    slice_title: 'MIG 1g.10gb',
-    simulated: false,
-    cuda: false,
-    detached: true,
-    created: NOW - 60,
-    ends: NOW + 3600,
-    at: NOW,
-    state: 'running',
-    sentence: 'Running.',
-    action: '',
-    workers: FULL,
-    per_job: 1,
-    threads: 1,
-    memory: { used: 0, limit: 0 },
-    tasks: IDLE,
-    adapt: null,
-    most_workers: 16,
-    jobs: [],
-    events: [],
-    pages: [],
-    ...values
-  };
-}
-
-function job(values) {
-  return {
-    name: '261122-aaaaaaaa-1-0',
-    job_id: '12_0',
-    state: 'queued',
-    reason: 'All are in use.',
-    action: '',
-    expected: null,
-    node: '',
-    since: null,
-    ends: null,
-    ready: 0,
-    workers: 1,
-    ...values
-  };
-}
+import { cluster, FULL, IDLE, job, NONE, NOW } from './support/rows.mjs';
 
 test('living clusters come first, then the newest', () => {
   const sorted = rows.inOrder([

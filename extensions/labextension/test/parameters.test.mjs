@@ -70,6 +70,13 @@ test('the assignments of the cell tagged parameters are found', () => {
   assert.equal(parametersOf([{ cell_type: 'code', source: 'x = 1', metadata: {} }]), null);
 });
 
+test('a parameter may have the name of what every object has', () => {
+  const parameters = parametersOf([cell('constructor = 1\ntoString = 2\n__proto__ = 3')]);
+  assert.deepEqual(changedValues(parameters, {}), { values: {}, errors: {} });
+  const { values } = changedValues(parameters, { constructor: '5', ['__proto__']: '7' });
+  assert.equal(JSON.stringify(values), '{"constructor":5,"__proto__":7}');
+});
+
 test('only changed parameters are sent, and a wrong one is named', () => {
   const parameters = parametersOf([cell('lr = 0.1\nname = "a"\nn = 3')]);
   const { values, errors } = changedValues(parameters, { lr: '0.5', name: '"a"', n: 'many' });

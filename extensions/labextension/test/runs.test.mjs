@@ -5,51 +5,7 @@ import { isId } from '../src/common/ids.ts';
 import { hoursWords, whenShort, whenWords } from '../src/common/words.ts';
 import * as rows from '../src/runs/rows.ts';
 import * as words from '../src/runs/words.ts';
-
-const NOW = 1_795_300_000;
-
-function row(values) {
-  return {
-    id: '261122-aaaaaaaa',
-    name: 'fit',
-    kind: 'function',
-    slice: '1g.10gb',
-    slice_title: 'MIG 1g.10gb',
-    simulated: false,
-    hours: 2,
-    created: NOW - 60,
-    notebook: null,
-    cell_id: null,
-    state: 'running',
-    life: 'running',
-    sentence: 'Running.',
-    action: '',
-    job_id: 7,
-    node: 'n1',
-    submitted: NOW - 59,
-    expected: null,
-    started: NOW - 50,
-    ended: null,
-    seconds_left: 7150,
-    restarts: 0,
-    progress: null,
-    tasks: null,
-    trouble: '',
-    dir: null,
-    result: null,
-    again_of: null,
-    ...values
-  };
-}
-
-const queued = {
-  state: 'queued',
-  life: 'waiting',
-  sentence: 'All are in use.',
-  started: null,
-  seconds_left: null
-};
-const failed = { state: 'failed', life: 'ended', sentence: 'ValueError: no', ended: NOW - 10 };
+import { failed, NOW, queued, row } from './support/rows.mjs';
 
 test('what changed replaces what was known, and what was removed goes', () => {
   const known = new Map([

@@ -82,7 +82,7 @@ export abstract class PolledList<Row extends INamed> extends VDomModel {
   watch(): IDisposable {
     this._watchers += 1;
     this._pace();
-    this.askSoon();
+    this._askSoon();
     return new DisposableDelegate(() => {
       this._watchers -= 1;
       this._pace();
@@ -155,13 +155,6 @@ export abstract class PolledList<Row extends INamed> extends VDomModel {
     this.stateChanged.emit();
   }
 
-  /** Ask as soon as may be. */
-  protected askSoon(): void {
-    if (this.available) {
-      void this._poll.refresh();
-    }
-  }
-
   private async _ask(): Promise<void> {
     try {
       await this.ask();
@@ -175,6 +168,13 @@ export abstract class PolledList<Row extends INamed> extends VDomModel {
       this._failure = sentenceOf(error);
       this.stateChanged.emit();
       throw error;
+    }
+  }
+
+  /** Ask as soon as may be. */
+  private _askSoon(): void {
+    if (this.available) {
+      void this._poll.refresh();
     }
   }
 
@@ -192,7 +192,7 @@ export abstract class PolledList<Row extends INamed> extends VDomModel {
 
   private _onVisible = (): void => {
     if (!document.hidden) {
-      this.askSoon();
+      this._askSoon();
     }
   };
 

@@ -62,10 +62,10 @@ export abstract class Watched<Row extends INamed, List extends PolledList<Row>> 
     this._pace();
   }
 
-  /** Ask now. */
+  /** Ask now; done when it was answered, or not, or when nobody looks any more. */
   async refresh(): Promise<void> {
     await this._poll.refresh();
-    await this._poll.tick;
+    await this._poll.tick.catch(() => undefined);
   }
 
   override dispose(): void {

@@ -95,7 +95,7 @@ export class SubmitForm extends FormWidget<ITyped> {
               className="jp-mod-styled"
               spellCheck={false}
               disabled={!plain}
-              value={this.state.typed[name] ?? text}
+              value={Object.hasOwn(this.state.typed, name) ? this.state.typed[name] : text}
               onChange={event =>
                 this.change({ typed: { ...this.state.typed, [name]: event.currentTarget.value } })
               }

@@ -70,7 +70,7 @@ export class RunsModel extends PolledList<IRow> {
       this.setRows(merged(this.known, page), page.removed);
     }
     if (page.more) {
-      this.askSoon();
+      await this.ask();
     }
   }
 

@@ -90,19 +90,20 @@ export function changedValues(
   parameters: readonly IParameter[],
   typed: Readonly<Record<string, string>>
 ): { readonly values: Record<string, Value>; readonly errors: Record<string, string> } {
-  const values: Record<string, Value> = {};
-  const errors: Record<string, string> = {};
+  const values = new Map<string, Value>();
+  const errors = new Map<string, string>();
   for (const { name, text } of parameters) {
+    // Names are anybody's: `constructor` is one too.
     const now = Object.hasOwn(typed, name) ? typed[name] : undefined;
     if (now === undefined || now.trim() === text.trim()) {
       continue;
     }
     const found = literal(now);
     if ('value' in found) {
-      values[name] = found.value;
+      values.set(name, found.value);
     } else {
-      errors[name] = found.error;
+      errors.set(name, found.error);
     }
   }
-  return { values, errors };
+  return { values: Object.fromEntries(values), errors: Object.fromEntries(errors) };
 }

@@ -3,6 +3,14 @@ export { Notification } from '../../node_modules/@jupyterlab/apputils/lib/notifi
 /** The dialogs that were shown, and whether they are accepted. */
 export const dialogs = { shown: [], accept: false, flushed: 0 };
 
+/** What was put in the clipboard last. */
+export const Clipboard = {
+  text: '',
+  copyToSystem(text) {
+    Clipboard.text = text;
+  }
+};
+
 export class Dialog {
   /** With which buttons it was left. */
   left = [];

@@ -32,8 +32,11 @@ registerHooks({
 });
 
 globalThis.window = globalThis;
+globalThis.open = () => null;
 globalThis.document = Object.assign(new EventTarget(), {
   hidden: false,
+  visibilityState: 'visible',
+  cookie: '',
   getElementById: () => null,
   createElement: tag => ({ tag, textContent: '' })
 });
