@@ -1,9 +1,10 @@
 """What a notebook keeps of its cells' outputs, and how it comes to its file."""
 
 import asyncio
-import time
+import re
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -13,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from tests.support.notebook_runs import notebook_of
 
+from skiva.runs.notebook import document as document_module
 from skiva.runs.notebook.delivery import checked_output, deliver
 from skiva.runs.notebook.document import Document
 from skiva.runs.notebook.outputs import Outputs
@@ -82,6 +84,43 @@ def test_many_small_pictures_are_bounded_too() -> None:
     assert (shown[0], shown[-1]) == ("0", "4999")
 
 
+def test_how_much_was_left_out_is_said() -> None:
+    """In characters that a person can read, as far as it was text."""
+    outputs = Outputs(half=3000)
+    for number in range(1000):
+        outputs.add(_stream(f"{number:09}\n" * 10))
+    first, middle, last = outputs.listed()
+    kept = len(first.text) + len(last.text)
+    told = re.search(r"([0-9.]+) kB of output were left out", middle.data["text/plain"])
+    assert told is not None
+    assert abs(float(told[1]) * 1000 - (100_000 - kept)) < 10_000
+    assert (first.text[:9], last.text[-10:]) == (f"{0:09}", f"{999:09}\n")
+    assert middle.metadata["skiva"] == {"note": "left_out"}
+
+
+def test_one_huge_picture_is_kept_while_it_is_the_last() -> None:
+    """What is shown last is what people look at; more of it pushes the others out."""
+    outputs = Outputs(half=1000)
+    for number in range(3):
+        picture = {"image/png": "x" * 100_000, "text/plain": str(number)}
+        outputs.add(NotebookNode(new_output("display_data", picture)))
+    middle, last = outputs.listed()
+    assert "were left out" in middle.data["text/plain"]
+    assert last.data["text/plain"] == "2"
+
+
+def test_a_slower_write_that_had_begun_before_changes_nothing(tmp_path: Path) -> None:
+    """The newer one is on the disk already; nothing is left beside it."""
+    document = Document(tmp_path / "out.ipynb", notebook_of("1"))
+    older = document._encoded()
+    document.mark(0, "done")
+    document.save_now()
+    document._write(*older)
+    assert nbformat.read(document.path, 4).cells[0].metadata["skiva"] == {"state": "done"}
+    assert document.writes == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out.ipynb"]
+
+
 def test_an_earlier_jobs_outputs_stay_when_a_cell_clears_its_own() -> None:
     """Clearing takes away what this job put out, and only that."""
     outputs = Outputs([_stream("before")])
@@ -91,25 +130,34 @@ def test_an_earlier_jobs_outputs_stay_when_a_cell_clears_its_own() -> None:
     assert [one.text for one in outputs.listed()] == ["before", "then"]
 
 
-async def test_a_large_notebook_is_written_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that takes long is followed by a pause that is in proportion to it."""
-    document = Document(tmp_path / "out.ipynb", notebook_of("1"))
-    written: list[float] = []
-    twice = asyncio.Event()
+@pytest.mark.parametrize(
+    ("seconds", "pause"), [(0.0, 1.0), (0.1, 0.9), (0.25, 1.0), (0.5, 2.0), (60.0, 240.0)]
+)
+async def test_a_large_notebook_is_written_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, pause: float
+) -> None:
+    """Once in a second; a write that takes long is followed by a pause that is four times as long."""
+    document, now = Document(tmp_path / "out.ipynb", notebook_of("1")), [100.0]
+    pauses = list[float]()
 
     async def slow() -> None:
-        written.append(time.monotonic())
-        if len(written) == 2:
-            twice.set()
-        await asyncio.sleep(0.5)
+        now[0] += seconds
         document.touch()
+        if len(pauses) == 1:
+            raise OSError(28, "No space left on device")
+
+    async def sleep(how_long: float) -> None:
+        pauses.append(how_long)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
 
     monkeypatch.setattr(document, "save", slow)
+    monkeypatch.setattr(document_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(document_module, "asyncio", SimpleNamespace(sleep=sleep))
     document.touch()
-    saving = asyncio.create_task(document.keep_saving())
-    await asyncio.wait_for(twice.wait(), 10)
-    saving.cancel()
-    assert 2.4 < written[1] - written[0] < 5
+    with pytest.raises(asyncio.CancelledError):
+        await document.keep_saving()
+    assert pauses == [pytest.approx(pause)] * 3
 
 
 def test_half_a_letter_does_not_keep_a_notebook_from_being_written(tmp_path: Path) -> None:
