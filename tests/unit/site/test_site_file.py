@@ -184,10 +184,11 @@ def test_a_mistake_names_its_line_its_field_and_its_cure(old: str, new: str, wha
     place, _, rest = said.partition(": ")
     assert place.startswith("site.toml:")
     number = int(place.removeprefix("site.toml:"))
-    assert cure in rest.rpartition(" — ")[2] or cure in rest
+    assert cure in rest.partition(" — ")[2]
     first_changed = GOOD[: GOOD.index(old)].count("\n") + 1
     header = text[: text.index("[[slice]]")].count("\n") + 1 if "[[slice]]" in text else first_changed
-    assert number in {first_changed, first_changed + 1, header}, said
+    # What is written in one line is wrong there, or as a part of its table.
+    assert number in {first_changed, first_changed + 1 if "\n" in new else header}, said
 
 
 SYNTAX = [
