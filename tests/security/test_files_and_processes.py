@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import psutil
 from tests.support.sessions import Session
 from tests.support.waiting import wait_until
 
@@ -81,8 +82,15 @@ def test_private_files_are_closed_by_their_modes(victim: Session) -> None:
         assert path.stat().st_uid == victim.run_dir.stat().st_uid, path
 
 
-def test_kernels_listen_on_no_port(victim: Session) -> None:
-    """A kernel's channels are sockets in a private directory, which no account of the node can connect to."""
+def test_a_kernels_channels_are_on_no_port(victim: Session) -> None:
+    """They are sockets in a private directory, which no account of the node can connect to.
+
+    What its processes listen on besides, or not at all, is told by /proc and not by the file: one port
+    of ipykernel's own, to which forked processes bring their output with a secret.
+    """
     told = json.loads(victim.connection_file.read_text())
     assert told["transport"] == "ipc"
     assert Path(told["ip"]).parent == victim.connection_file.parent
+    kernel = psutil.Process(victim.pids[0])
+    listening = [one.laddr for one in kernel.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    assert [address.ip for address in listening] == ["127.0.0.1"]

@@ -23,7 +23,6 @@ PROGRAMS = (
     "jupyterhub-singleuser",
     "python",
     "python3",
-    "python3.11",
     "node",
     "git",
     "sh",
@@ -32,15 +31,31 @@ PROGRAMS = (
 SHELLS = (".bashrc", ".bash_profile", ".profile", ".zshenv", ".bash_env")
 
 
-def _plants(home: Path, traces: Path) -> dict[str, str]:
-    """Path below the home, and content: every one leaves a trace if anything runs it."""
+SPRUNG = {
+    *("sitecustomize", "usercustomize", "pth", "home-skiva", "bin-python3"),
+    *("config", "server_config", "lab_config"),
+}
+"""Traces of those that a person's own shell, Python and JupyterLab run, as what stands beside proves."""
+_SPRING = """
+. ./.profile
+python3 -c 'import skiva'
+cd / && exec env -u JUPYTER_CONFIG_DIR "$1" -I -m jupyterlab --show-config
+"""
+
+
+def _plants(home: Path, traces: Path, version: str) -> dict[str, str]:
+    """Path below the home, and content: every one leaves a trace if anything runs it.
+
+    Args:
+        version: what the Python of sessions is called, which is also in the names of folders.
+    """
 
     def python(name: str) -> str:
         return f"open({str(traces / name)!r}, 'w').close()\n"
 
     extension = "def _load_jupyter_server_extension(app):\n    pass\n"
     off = json.dumps({"ServerApp": {"jpserver_extensions": {"skiva.server": False, "planted": True}}})
-    site = ".local/lib/python3.11/site-packages"
+    site = f".local/lib/{version}/site-packages"
     spec = {"argv": [f"{home}/.local/bin/python", "{connection_file}"], "display_name": "Planted"}
     kinds = ("", "server_", "lab_", "notebook_")
     planted = {
@@ -69,7 +84,7 @@ def _plants(home: Path, traces: Path) -> dict[str, str]:
     }
     modules = ("skiva", "jupyter_server", "jupyterlab", "pydantic")
     planted |= {f"{module}.py": python(f"home-{module}") for module in modules}
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, version):
         planted[f".local/bin/{name}"] = f'#!/bin/sh\n: >{traces}/bin-{name}\nexec /usr/bin/{name} "$@"\n'
     settings = (
         f"export PATH={home}/.local/bin:$PATH PYTHONPATH={home}/{site} JUPYTER_CONFIG_DIR={home}/.jupyter\n"
@@ -88,7 +103,8 @@ def planted(cluster: Any) -> Iterator[Path]:
     shutil.copytree(home, kept, symlinks=True, copy_function=shutil.copy2)
     traces = home / ".traces"
     traces.mkdir()
-    for name, content in _plants(home, traces).items():
+    (library,) = (cluster.dir / "venv/base/lib").glob("python3.*")
+    for name, content in _plants(home, traces, library.name).items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
@@ -116,12 +132,19 @@ def _is_empty(home: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def session(cluster: Any, hub: HubClient, planted: Path) -> Iterator[Session]:
-    """A session that was started in it."""
+def started(cluster: Any, hub: HubClient, planted: Path) -> Iterator[tuple[Session, set[str]]]:
+    """A session that was started in it, and the traces that there were then."""
     try:
-        yield open_session(cluster, hub, PERSON)
+        session = open_session(cluster, hub, PERSON)
+        yield session, {path.name for path in planted.iterdir()}
     finally:
         close_session(hub, PERSON)
+
+
+@pytest.fixture(scope="module")
+def session(started: tuple[Session, set[str]]) -> Session:
+    """The session."""
+    return started[0]
 
 
 def _give(path: Path) -> None:
@@ -140,12 +163,12 @@ def _config(session: Session) -> dict[str, Any]:
 
 
 def test_nothing_in_a_home_changes_what_runs_the_server(
-    cluster: Any, session: Session, planted: Path
+    cluster: Any, started: tuple[Session, set[str]], planted: Path
 ) -> None:
     """Settings, modules, programs and shells' files are all there before a start, and none takes effect."""
+    session, left = started
     shells = {"shell" + name for name in SHELLS}  # the session's own terminal reads these
     programs = {f"bin-{name}" for name in PROGRAMS}  # and then they call what they find
-    left = {path.name for path in planted.iterdir()}
     assert left - shells - programs == set()
     server = session.pids[1]
     command = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
@@ -160,7 +183,11 @@ def test_nothing_in_a_home_changes_what_runs_the_server(
     assert "@skiva/lab" in [extension["name"] for extension in told["federated_extensions"]]
     assert not [name for name in told.get("disabledExtensions", []) if "skiva" in str(name)]
     python3 = session.ask("GET", "api/kernelspecs/python3").json()["spec"]
-    assert python3["display_name"] != "Planted"
+    assert python3["display_name"].startswith("Python 3")
+    # The traps are sharp: what does read the home springs them.
+    python = f"{cluster.dir}/venv/base/bin/python"
+    done = cluster.run_as(PERSON, ["/bin/sh", "-c", _SPRING, "sh", python], timeout=60)
+    assert {path.name for path in planted.iterdir()} >= SPRUNG, done.stdout + done.stderr
 
 
 def test_a_kernel_reads_its_persons_settings(session: Session) -> None:
@@ -204,11 +231,16 @@ def test_another_account_cannot_make_a_kernel_appear(cluster: Any, session: Sess
         kernels.chmod(0o755)
         listed = session.ask("GET", "api/kernelspecs").json()["kernelspecs"]
         assert not {"evil", "open"} & set(listed)
-        started = session.ask("POST", "api/kernels", json={"name": "evil"})
-        assert started.status_code >= 400
+        assert session.ask("POST", "api/kernels", json={"name": "evil"}).status_code == 500
+        _give(kernels)  # the same files count where they are the person's own to change
+        (kernels / "open").chmod(0o755)
+        listed = session.ask("GET", "api/kernelspecs").json()["kernelspecs"]
+        assert {"evil", "open"} <= set(listed)
     finally:
         for path, mode in modes.items():
             path.chmod(mode)
+        shutil.rmtree(kernels / "evil", ignore_errors=True)
+        shutil.rmtree(kernels / "open", ignore_errors=True)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +261,7 @@ def test_what_is_not_in_the_site_file_cannot_be_chosen(hub: HubClient, wish: dic
     with pytest.raises(HubRefused) as refused:
         hub.start_server("instructor1", {"slice": "cpu", "hours": 1, **wish})
     assert refused.value.status == 400
-    assert any(field in str(refused.value) for field in wish)
+    fields = [field for field in wish if wish[field] != "base"]
+    assert any(refused.value.message.startswith(field) for field in fields), refused.value
     server = hub.server("instructor1")
-    assert server is None or not server.get("pending")
+    assert server is None or (server["stopped"] and not server["pending"])

@@ -26,6 +26,7 @@ _FOR_EVERYBODY = (
     "/static/(.*)",
     "/static/lab/(.*)",
     "/lab/extensions/(.*)",
+    "/lab/api/themes/(.*)",
     # Nobody is signed in yet, or any more.
     "/oauth_callback",
     "/logout",
@@ -69,7 +70,7 @@ def closed(routes: dict[str, Route]) -> list[Route]:
 def samples(victim: Session) -> tuple[str, ...]:
     """What stands for the parts of addresses that vary: things that there are."""
     return (
-        *("", victim.terminal, "lab", "restart", "localhost", "8888", victim.kernel, "/secret.ipynb"),
+        *("/secret.ipynb", "", victim.terminal, "lab", "restart", "localhost", "8888", victim.kernel),
         *("secret.ipynb", "python3", "html", "robots.txt", "x", "/x", "status/ws"),
     )
 
@@ -91,8 +92,9 @@ def disguises(cluster: Any, intruder: Session, victim: Session) -> dict[str, Map
     }
 
 
-def _refused(answer: httpx.Response, verb: str) -> bool:
-    if answer.status_code in {401, 403, 404, 405}:
+def _refused(answer: httpx.Response, verb: str, route: Route) -> bool:
+    """Whether it is a no to the person: of what is not there everybody hears the same."""
+    if answer.status_code in {401, 403} or (answer.status_code == 405 and verb not in route.verbs):
         return True
     if answer.status_code in {301, 302}:
         return urlsplit(answer.headers["Location"]).path in {"/hub/login", "/hub/api/oauth2/authorize"}
@@ -124,7 +126,7 @@ def test_no_route_answers_an_intruder(
                 continue
             path = route.path(samples)
             answer = client.request(verb, path, **disguises[name])
-            if not _refused(answer, verb):
+            if not _refused(answer, verb, route):
                 answered.append(f"{verb} {path} with {name}: {answer}")
     assert answered == []
 
@@ -147,14 +149,15 @@ def test_no_websocket_opens_for_an_intruder(
             with client.stream(
                 "GET", route.path(samples), headers=headers, params=options.get("params")
             ) as answer:
-                if answer.status_code == 101 or not _refused(_read(answer), "GET"):
+                if answer.status_code == 101 or not _refused(_read(answer), "GET", route):
                     opened.append(f"{route.path(samples)} with {name}: {answer}")
-        # The owner's handshake succeeds: it was not the request that was wrong.
+        assert opened == []
+        # The owner's handshakes succeed, but for a cluster that there is not: the request was not wrong.
         owner = {**_UPGRADE, "Authorization": f"token {victim.token}"}
-        kernel = f"{victim.prefix}api/kernels/{victim.kernel}/channels"
-        with client.stream("GET", kernel, headers=owner) as answer:
-            assert answer.status_code == 101
-    assert opened == []
+        for route in websockets:
+            with client.stream("GET", route.path(samples), headers=owner) as answer:
+                expected = 404 if "/clusters/" in route.pattern else 101
+                assert answer.status_code == expected, route.path(samples)
 
 
 def _read(answer: httpx.Response) -> httpx.Response:
@@ -167,10 +170,16 @@ def test_what_everybody_may_see_tells_nothing(
 ) -> None:
     """The few open routes answer with files of packages, versions and proofs: nothing of the session."""
     private = [victim.job_token, victim.token, victim.kernel, victim.nonce, "secret.ipynb"]
+    theme = "@jupyterlab/theme-light-extension/index.css"
+    answered = set()
     with _client(victim) as client:
         for path, verb in product(_FOR_EVERYBODY, _VERBS):
-            answer = client.request(verb, routes[path].path(samples))
+            # What an address repeats is no secret of the session's.
+            answer = client.request(verb, routes[path].path((theme, *samples[1:])))
             assert not any(word in answer.text for word in private), (verb, path)
+            if answer.status_code == 200:
+                answered.add(path)
+    assert {"/api", "/lab/api/themes/(.*)"} <= answered
 
 
 @pytest.mark.parametrize("path", _NO_ANSWER)
@@ -183,18 +192,20 @@ def test_some_routes_answer_nobody(
 
 
 def test_the_owner_is_answered(closed: list[Route], samples: tuple[str, ...], victim: Session) -> None:
-    """The same addresses work for the owner, so the refusals are about the person."""
+    """No address that others are refused refuses the owner: it is about the person."""
     with _client(victim, "proxy") as client:
         client.headers["Authorization"] = f"token {victim.token}"
         paths = [route.path(samples) for route in closed if "GET" in route.verbs and not route.websocket]
         answers = {path: client.get(path).status_code for path in paths}
+    assert [path for path, status in answers.items() if status in {401, 403, 405}] == []
     assert sum(status == 200 for status in answers.values()) > 25, answers
 
 
 def test_a_signed_in_stranger_sees_a_refusal(cluster: Any, intruder: Session, victim: Session) -> None:
     """A browser that is signed in as somebody else ends at a page that says no, not at the server."""
-    with sign_in(cluster.url, intruder.user, cluster.password) as client:
-        for path in ("lab", "tree", "files/secret.ipynb", "api/contents"):
-            answer = client.get(f"{victim.prefix}{path}")
-            assert answer.status_code in {403, 404}, (path, answer)
-            assert victim.kernel not in answer.text
+    for person, statuses in ((victim, {200}), (intruder, {403, 404})):
+        with sign_in(cluster.url, person.user, cluster.password) as client:
+            for path in ("lab", "files/secret.ipynb", "api/contents", "api/kernels"):
+                answer = client.get(f"{victim.prefix}{path}")
+                assert answer.status_code in statuses, (person.user, path, answer)
+                assert (victim.kernel in answer.text) == (path == "api/kernels" and person is victim)
