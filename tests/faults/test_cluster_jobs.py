@@ -46,11 +46,14 @@ def _all_run(faults: Faults, *jobs: int) -> bool:
     names = ",".join(map(str, jobs))
     shown = faults.slurm("squeue", "-hr", "-t", "all", "-o", "%T %S", "-j", names).splitlines()
     latest = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() - 2))
-    return all(row.startswith("RUNNING ") and row.split()[1] <= latest for row in shown)
+    return len(shown) >= len(jobs) and all(
+        row.startswith("RUNNING ") and row.split()[1] <= latest for row in shown
+    )
 
 
 def _all_ended(faults: Faults, *jobs: int) -> bool:
-    return set(_states(faults, *jobs)) <= _ENDED
+    states = _states(faults, *jobs)
+    return len(states) >= len(jobs) and set(states) <= _ENDED
 
 
 def test_workers_go_with_their_session_waiting_ones_too(faults: Faults, submit: Submit) -> None:

@@ -63,12 +63,16 @@ def test_a_port_that_somebody_took_while_the_hub_was_dead_gets_no_route(faults: 
     wait_until(lambda: _page(f"http://127.0.0.1:{port}/").startswith("nothing"), 20, "the port is free")
     with _somebody_else_on(port):
         wait_until(lambda: _page(f"http://127.0.0.1:{port}/") == "stolen", 10, "the thief listens")
+        shown = f"{faults.cluster.url}/user/researcher1/x"
+        # As long as no hub looks the old route leads to the thief.
+        wait_until(lambda: _page(shown) == "stolen", 10, "the thief is shown")
         with faults.spoiled(*(["squeue", "scontrol"] if slurm == "is silent" else []), how="fail"):
             faults.hub.start()
-            wait_until(lambda: _page(f"{faults.cluster.url}/user/researcher1/x") != "stolen", 10, "no route")
+            wait_until(lambda: _page(shown) != "stolen", 10, "no route")
             assert "/user/researcher1/" not in faults.client.get("proxy")
         faults.client.wait_stopped("researcher1", 40)
-        assert _page(f"{faults.cluster.url}/user/researcher1/x") != "stolen"
+        assert _page(shown) != "stolen"
+        assert _page(f"http://127.0.0.1:{port}/") == "stolen", "it is still there"
     check(faults.cluster, faults.client)
 
 

@@ -5,7 +5,6 @@ import secrets
 from typing import Any
 
 import httpx
-import pytest
 from tests.support.faults import LIGHT, MINI, Faults
 from tests.support.invariants import check
 from tests.support.waiting import wait_until
@@ -47,6 +46,7 @@ def test_only_a_sessions_own_token_reports_for_it(faults: Faults) -> None:
     # The other session is known, but this is not its job.
     assert answers == {**dict.fromkeys(tokens, 403), **dict.fromkeys(list(tokens)[:2], 409)}
     assert [_session(faults, *place) for place in places] == before
+    assert _report(faults, before[0]["api_token"], before[0]["heard"]).status_code == 200
     check(faults.cluster, faults.client)
 
 
@@ -65,6 +65,7 @@ def test_the_token_of_a_session_that_has_ended_is_worth_nothing(faults: Faults) 
     """What a job has kept of its token opens nothing after its end."""
     faults.start_all({("researcher1", ""): LIGHT})
     session = _session(faults, "researcher1")
+    assert _report(faults, session["api_token"], session["heard"]).status_code == 200
     faults.client.stop_server("researcher1")
     faults.client.wait_stopped("researcher1")
     wait_until(
@@ -114,8 +115,9 @@ def test_a_report_holds_its_fields_and_nothing_else(faults: Faults) -> None:
     bodies |= {"deep": b"[" * 50_000, "long": good | {"proof": "x" * 100_000}}
     answers = {name: _report(faults, token, body).status_code for name, body in bodies.items()}
     assert answers == dict.fromkeys(bodies, 400)
-    assert 400 <= _report(faults, token, b'{"x": "' + b"x" * 12_000_000 + b'"}').status_code < 500
+    assert _report(faults, token, b'{"x": "' + b"x" * 12_000_000 + b'"}').status_code == 400
     assert _session(faults, "researcher1") == session
+    assert _report(faults, token, good).status_code == 200
     check(faults.cluster, faults.client)
 
 
@@ -129,38 +131,6 @@ def test_a_report_of_an_earlier_run_is_obsolete(faults: Faults) -> None:
     assert _report(faults, new["api_token"], old["heard"]).status_code == 409
     assert _report(faults, new["api_token"], new["heard"] | {"restarts": 2}).status_code == 503
     assert _report(faults, new["api_token"], new["heard"] | {"job_id": 10**6}).status_code == 409
+    assert _report(faults, new["api_token"], new["heard"]).status_code == 200
     assert _session(faults, "researcher2") == new
     check(faults.cluster, faults.client)
-
-
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_batchspawners_own_callback_does_not_exist(faults: Faults, method: str) -> None:
-    """Nothing answers where batchspawner would listen."""
-    faults.client.add_user("researcher1")
-    assert faults.client.ask(method, "batchspawner", json={"port": 20001}).status_code == 404
-
-
-def test_a_sessions_token_is_narrow(faults: Faults) -> None:
-    """It cannot read others, start or stop servers, make or list tokens, or look at routes."""
-    faults.start_all({("researcher1", ""): LIGHT})
-    token = _session(faults, "researcher1")["api_token"]
-    tries = [
-        ("GET", "users"),
-        ("GET", "users/researcher2"),
-        ("POST", "users/researcher1/servers/more"),
-        ("DELETE", "users/researcher1/server"),
-        ("GET", "users/researcher1/tokens"),
-        ("POST", "users/researcher1/tokens"),
-        ("GET", "proxy"),
-        ("GET", "services"),
-        ("POST", "shutdown"),
-    ]
-    headers = {"Authorization": f"token {token}"}
-    answers = {
-        (method, path): httpx.request(
-            method, f"{faults.cluster.url}/hub/api/{path}", headers=headers, trust_env=False
-        ).status_code
-        for method, path in tries
-    }
-    assert set(answers.values()) <= {403, 404}, answers
-    assert faults.says_hello("researcher1")
