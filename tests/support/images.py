@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -55,12 +55,12 @@ class ImageBuild:
     """`base` as an OCI image and as a single file, while other tests run: that takes a minute or two."""
 
     def __init__(self, directory: Path) -> None:
-        """Begin to build into the store of a state directory, after whatever else wants the processors."""
+        """Begin to build into the store of a state directory."""
         self.directory = directory
         self._log = directory / "build.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["/usr/bin/nice", "-n", "10", sys.executable, "-c", _PROGRAM, str(directory)],
+                [sys.executable, "-c", _PROGRAM, str(directory)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,9 +69,7 @@ class ImageBuild:
             )
 
     def wait(self) -> Images:
-        """What was built; from now on nothing else goes before it."""
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PGRP, self._process.pid, 0)
+        """What was built."""
         assert self._process.wait() == 0, self._log.read_text(errors="replace")
         store = Store(self.directory / "images")
         oci, sif = (store.current("base", form) for form in ("oci", "sif"))
