@@ -6,11 +6,13 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from tests.support.clusters_on_disk import lay_cluster
 from tests.support.sessions import Session
@@ -35,7 +37,8 @@ _ADDRESSES = (
     ("GET", "clusters/{}/statics/css/base.css"),
 )
 _KNOCK = """\
-import json, socket, ssl, sys
+import itertools, json, socket, ssl, sys
+from concurrent.futures import ThreadPoolExecutor
 
 def answers(host, port, context, words):
     with socket.create_connection((host, port), timeout=5) as plain:
@@ -48,16 +51,14 @@ def answers(host, port, context, words):
             return f"refused: {refusal}"
 
 host, ports, own = json.loads(sys.stdin.read())
-told = {}
-for port in ports:
-    for name in ("plain", "no key", "own key"):
-        context = None
-        if name != "plain":
-            context = ssl._create_unverified_context()
-        if name == "own key":
-            context.load_cert_chain(own + "/tls/cert.pem", own + "/tls/key.pem")
-        for words in (b"GET /skiva/status HTTP/1.0\\r\\n\\r\\n", b"\\0" * 64):
-            told[f"{port} {name} {words[:3]}"] = answers(host, port, context, words)
+contexts = {"plain": None, "no key": ssl._create_unverified_context()}
+contexts["own key"] = ssl._create_unverified_context()
+contexts["own key"].load_cert_chain(own + "/tls/cert.pem", own + "/tls/key.pem")
+requests = (b"GET /skiva/status HTTP/1.0\\r\\n\\r\\n", b"\\0" * 64)
+ways = list(itertools.product(ports, contexts, requests))
+with ThreadPoolExecutor(12) as pool:
+    found = pool.map(lambda way: answers(host, way[0], contexts[way[1]], way[2]), ways)
+told = {f"{port} {name} {words[:3]}": text for (port, name, words), text in zip(ways, found)}
 print(json.dumps(told))
 """
 """Asks each port in each way that somebody without the cluster's key can; what came back."""
@@ -73,10 +74,20 @@ def _told(session: Session, cluster: str) -> dict[str, Any]:
 
 
 def _listening(user: str) -> set[int]:
-    """The ports that an account's processes listen on."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    uid = str(pwd.getpwnam(user).pw_uid)
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and row[7] == uid}
+    """The ports that an account's processes listen on.
+
+    The kernel's table of sockets has those of other tests' accounts too, whose numbers are the same.
+    """
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            if process.username() == user:
+                found |= {
+                    one.laddr.port
+                    for one in process.net_connections("inet")
+                    if one.status == psutil.CONN_LISTEN
+                }
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +112,7 @@ def dask(victim: Session, before: set[int]) -> Iterator[dict[str, Any]]:
         victim.ask("DELETE", f"skiva/clusters/{name}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own_keys(intruder: Session, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster of the intruder's, with keys that are as good as the victim's, but others."""
     made = lay_cluster(tmp_path_factory.mktemp("clusters"), 1, told={}).path
@@ -133,6 +144,10 @@ def test_no_address_answers_another_person(dask: dict[str, Any], victim: Session
         if answer.status_code != 403:
             answered.append(f"{verb} {path}: {answer}")
     assert answered == []
+    for verb, path in _ADDRESSES:
+        # Nobody is refused for what is asked: of a cluster that there is not, or a body that says nothing.
+        answer = victim.ask(verb, f"skiva/{path.format('261122-nosuchxx')}", content=b"[]")
+        assert answer.status_code in {200, 302, 400, 404}, (verb, path, answer)
     now = _told(victim, dask["id"])
     assert (now["state"], now["workers"]["wanted"]) == ("running", 1)
 
@@ -157,6 +172,9 @@ def test_no_page_of_the_dashboard_opens_for_another_person(
         ):
             pass
         assert refused.value.response.status_code == 403
+    address = f"{victim.url.replace('http', 'ws', 1)}{victim.prefix}{below}status/ws"
+    with connect(address, additional_headers={"Authorization": f"token {victim.token}"}, proxy=None):
+        pass
 
 
 def test_what_changes_a_cluster_wants_the_mark_against_forgery(
@@ -170,6 +188,9 @@ def test_what_changes_a_cluster_wants_the_mark_against_forgery(
             assert browser.request(verb, address, content=body).status_code == 403, path
     address = f"{victim.prefix}skiva/clusters/{dask['id']}"
     assert browser.get(address).json()["state"] == "running"
+    mark = {"X-XSRFToken": browser.cookies.get("_xsrf", path=victim.prefix) or ""}
+    answer = browser.post(f"{address}/scale", content=b"[]", headers=mark)
+    assert answer.status_code == 400, answer.text
 
 
 @pytest.fixture
@@ -194,16 +215,26 @@ def test_nobody_without_the_clusters_key_is_answered_by_its_ports(
     known = {int(scheduler[name].rpartition(":")[2]) for name in ("address", "http")}
     assert known <= set(ports)
     host = scheduler["http"].removeprefix("https://").rpartition(":")[0]
-    asked = json.dumps([host, ports, str(own_keys)])
-    argv = ["/usr/bin/python3", "-I", "-c", _KNOCK]
-    done = cluster.run_as(intruder.user, argv, stdin=asked, timeout=300)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert len(told) == 6 * len(ports)
+
+    def knocked(user: str, ports: list[int], keys: Path) -> dict[str, str]:
+        asked = json.dumps([host, ports, str(keys)])
+        done = cluster.run_as(user, ["/usr/bin/python3", "-I", "-c", _KNOCK], stdin=asked, timeout=300)
+        assert done.returncode == 0, done.stderr
+        answers: dict[str, str] = json.loads(done.stdout)
+        assert len(answers) == 6 * len(ports)
+        return answers
+
+    told = knocked(intruder.user, ports, own_keys)
     # Worker's web servers have no pages, and say so to anybody.
     answered = {way: text for way, text in told.items() if text and not text.startswith(("refused", "\x15"))}
     assert {way: text for way, text in answered.items() if " 404 " not in text and " 400 " not in text} == {}
     assert not any(str(port) in way for way in answered for port in known)
+    # Whoever has the key is answered by the pages in clear, and by the scheduler in its own protocol.
+    own = knocked(victim.user, sorted(known), _clusters(victim.user) / dask["id"])
+    for port in known:
+        text = own[f"{port} own key {b'GET'!r}"]
+        assert text, (port, scheduler)
+        assert not text.startswith(("refused", "\x15")), (port, text)
 
 
 def test_the_keys_are_in_nobody_elses_hands(
@@ -216,7 +247,9 @@ def test_the_keys_are_in_nobody_elses_hands(
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert stat.S_IMODE((place / "tls" / "key.pem").stat().st_mode) == 0o600
     for path in files:
-        assert cluster.run_as(intruder.user, ["cat", str(path)]).returncode != 0, path
+        argv = ["/usr/bin/cat", str(path)]
+        assert "Permission denied" in cluster.run_as(intruder.user, argv).stderr, path
+        assert cluster.run_as(victim.user, argv).returncode == 0, path
 
 
 def test_a_server_shows_no_cluster_to_which_it_has_no_key(
@@ -231,21 +264,35 @@ def test_a_server_shows_no_cluster_to_which_it_has_no_key(
     assert intruder.ask("POST", f"{below}/scale", json={"workers": 0}).status_code == 503
     assert intruder.ask("GET", below).json()["name"] == "cluster 1"
     assert _told(victim, dask["id"])["workers"]["wanted"] == 1
+    # With the victim's keys it would be shown: nothing but they stood between.
+    for key in ("cert.pem", "key.pem"):
+        shutil.copy(_clusters(victim.user) / dask["id"] / "tls" / key, own_keys / "tls" / key)
+    assert intruder.ask("GET", f"{below}/dashboard/status").status_code == 200
 
 
 def test_a_cluster_in_anothers_name_is_not_shown(own_keys: Path, victim: Session, intruder: Session) -> None:
     """A directory that somebody else owns, or a link to one, is no cluster of this person's."""
-    foreign = _clusters(victim.user) / "261122-foreignx"
-    link = _clusters(victim.user) / "261122-linkedxx"
-    foreign.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copytree(own_keys, foreign)
-    _give(foreign, intruder.user)
-    link.symlink_to(own_keys)
-    try:
+    place = _clusters(victim.user) / own_keys.name
+    elsewhere = _clusters(victim.user).parent / "elsewhere"
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copytree(own_keys, place)
+    _give(place, intruder.user)
+
+    def is_hidden() -> bool:
         listed = [one["id"] for one in victim.ask("GET", "skiva/clusters").json()["clusters"]]
-        assert not {foreign.name, link.name} & set(listed)
-        for name, path in product((foreign.name, link.name), ("", "/log", "/dashboard/status")):
-            assert victim.ask("GET", f"skiva/clusters/{name}{path}").status_code == 404
+        paths = [f"skiva/clusters/{place.name}{more}" for more in ("", "/log", "/dashboard/status")]
+        told = {victim.ask("GET", path).status_code for path in paths}
+        return place.name not in listed and told == {404}
+
+    try:
+        assert is_hidden()
+        place.rename(elsewhere)
+        _give(elsewhere, victim.user)
+        place.symlink_to(elsewhere)
+        assert is_hidden()
+        place.unlink()
+        elsewhere.rename(place)  # the same files, their own and no link, are a cluster of theirs
+        assert victim.ask("GET", f"skiva/clusters/{place.name}").status_code == 200
     finally:
-        link.unlink()
-        shutil.rmtree(foreign)
+        place.unlink() if place.is_symlink() else shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(elsewhere, ignore_errors=True)

@@ -1,6 +1,5 @@
 """A person's runs are nobody else's: not over their server, not on the disk, not by way of Slurm."""
 
-import os
 import pwd
 import shutil
 import stat
@@ -48,6 +47,11 @@ def _home(user: str) -> Path:
     return Path(pwd.getpwnam(user).pw_dir)
 
 
+def _give(place: Path, user: str) -> None:
+    for path in (place, *place.iterdir()):
+        shutil.chown(path, user, user)
+
+
 @pytest.fixture(scope="module")
 def run(victim: Session) -> Iterator[dict[str, Any]]:
     """A run of the victim's that prints and goes on."""
@@ -71,6 +75,10 @@ def test_no_address_answers_another_person(run: dict[str, Any], victim: Session,
         if answer.status_code != 403:
             answered.append(f"{verb} {path}: {answer}")
     assert answered == []
+    for verb, path in _ADDRESSES:
+        # Nobody is refused for what is asked: of a run that there is not, or a body that says nothing.
+        answer = victim.ask(verb, f"skiva/{path.format('261122-nosuchxx')}", content=b"[]")
+        assert answer.status_code in {200, 400, 404}, (verb, path, answer)
     listed = victim.ask("GET", "skiva/runs").json()["runs"]
     assert [one["life"] for one in listed if one["id"] == run["id"]] == ["running"]
 
@@ -82,14 +90,19 @@ def test_nothing_of_a_run_can_be_read_on_the_disk(
     root = _home(victim.user) / "skiva-runs"
     for place in (root, root / run["id"]):
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
-    for place in (root / run["id"]).glob("*.*"):
+    files = list((root / run["id"]).glob("*.*"))
+    assert {path.name for path in files} >= {"env.json", "spec.json", "call.pkl"}
+    for place in files:
         assert stat.S_IMODE(place.stat().st_mode) == 0o600, place
     for path in (root, root / run["id"], root / run["id"] / "log", root / run["id"] / "env.json"):
-        assert cluster.run_as(intruder.user, ["cat" if path.is_file() else "ls", str(path)]).returncode != 0
+        argv = ["/usr/bin/cat" if path.is_file() else "/usr/bin/ls", str(path)]
+        assert "Permission denied" in cluster.run_as(intruder.user, argv).stderr
+        assert cluster.run_as(victim.user, argv).stdout, path
 
 
 def test_no_secret_is_in_what_the_page_is_told(run: dict[str, Any], victim: Session) -> None:
     """Variables that were named for a run stay in its private file; so do the session's tokens."""
+    assert "of-the-run" in (_home(victim.user) / "skiva-runs" / run["id"] / "env.json").read_text()
     told = victim.ask("GET", f"skiva/runs/{run['id']}")
     listed = victim.ask("GET", "skiva/runs")
     for secret in ("of-the-run", victim.job_token, victim.token):
@@ -119,9 +132,8 @@ def test_a_planted_job_number_ends_nobodys_job(
     assert _told(victim, run["id"])["state"] == "running"
     root = _home(intruder.user) / "skiva-runs"
     planted = lay(root, "261122-plantedx", end=None, job_id=run["job_id"])
-    entry = pwd.getpwnam(intruder.user)
-    for path in (root, planted, *planted.iterdir()):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+    _give(planted, intruder.user)
+    shutil.chown(root, intruder.user, intruder.user)
     try:
         answer = intruder.ask("POST", "skiva/runs/261122-plantedx/cancel", json={})
     finally:
@@ -134,16 +146,23 @@ def test_a_planted_job_number_ends_nobodys_job(
 def test_a_run_in_anothers_name_is_not_shown(victim: Session, intruder: Session) -> None:
     """A directory that somebody else owns, or a link to one, is no run of this person's."""
     root, name = _home(victim.user) / "skiva-runs", "261122-foreignx"
-    entry = pwd.getpwnam(intruder.user)
-    foreign = lay(root, name)
-    os.chown(foreign, entry.pw_uid, entry.pw_gid)
-    link = root / "261122-linkedxx"
-    link.symlink_to(foreign)
-    try:
+    place, elsewhere = lay(root, name), root.with_name("elsewhere")
+    _give(place, intruder.user)
+
+    def is_hidden() -> bool:
         shown = [one["id"] for one in victim.ask("GET", "skiva/runs").json()["runs"]]
-        assert not {name, link.name} & set(shown)
-        for one in (name, link.name):
-            assert victim.ask("GET", f"skiva/runs/{one}").status_code == 404
+        return name not in shown and victim.ask("GET", f"skiva/runs/{name}").status_code == 404
+
+    try:
+        assert is_hidden()
+        place.rename(elsewhere)
+        _give(elsewhere, victim.user)
+        place.symlink_to(elsewhere)
+        assert is_hidden()
+        place.unlink()
+        elsewhere.rename(place)  # the same files, their own and no link, are a run of theirs
+        assert not is_hidden()
+        assert victim.ask("GET", f"skiva/runs/{name}").status_code == 200
     finally:
-        link.unlink()
-        shutil.rmtree(foreign)
+        place.unlink() if place.is_symlink() else shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(elsewhere, ignore_errors=True)
