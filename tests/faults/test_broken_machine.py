@@ -8,13 +8,13 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.support.faults import LIGHT, MINI, Faults
-from tests.support.hub import HubRefused
-from tests.support.invariants import assert_no_secret_in, check, live_jobs, secrets_of
+from tests.support.invariants import assert_no_secret_in, check, live_jobs, owners, secrets_of
 from tests.support.waiting import wait_until
 
 
@@ -37,8 +37,8 @@ def _full(directory: Path, user: str) -> Iterator[None]:
     """A file system of one directory, without a byte left."""
     entry = pwd.getpwnam(user)
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(mode=0o700)
-    shutil.chown(directory, entry.pw_uid, entry.pw_gid)
+    made = ["/usr/bin/mkdir", "--parents", str(directory)]
+    subprocess.run(made, check=True, user=entry.pw_uid, group=entry.pw_gid, umask=0o077)
     mine = f"size=256k,mode=0700,uid={entry.pw_uid},gid={entry.pw_gid}"
     subprocess.run(["/usr/bin/mount", "-t", "tmpfs", "-o", mine, "tmpfs", directory], check=True)
     try:
@@ -75,10 +75,15 @@ def test_a_full_home_is_said_in_one_sentence(faults: Faults) -> None:
 
 @contextmanager
 def _locked(database: Path) -> Iterator[None]:
-    """Another program that writes to the hub's database and does not come to an end."""
-    connection = sqlite3.connect(database, isolation_level=None)
-    connection.execute("begin exclusive")
+    """Another program that writes to the hub's database and does not come to an end; it can be read."""
+    connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True, isolation_level=None)
+    connection.execute("begin immediate")
     try:
+        with (
+            closing(sqlite3.connect(database, timeout=0)) as other,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            other.execute("begin immediate")
         yield
     finally:
         connection.rollback()
@@ -91,12 +96,17 @@ def test_a_hub_that_cannot_write_to_its_database_kills_no_session(faults: Faults
     faults.client.add_user("researcher2")
     job = faults.job_of("researcher1")
     with _locked(faults.hub.state_dir / "jupyterhub.sqlite"):
-        with suppress(HubRefused, httpx.HTTPError):
-            faults.client.ask("POST", "users/researcher2/server", json=dict(LIGHT), timeout=8)
+        status = 0
+        with suppress(httpx.TimeoutException):
+            status = faults.client.ask(
+                "POST", "users/researcher2/server", json=dict(LIGHT), timeout=8
+            ).status_code
+        assert status in {0, 500}
         assert faults.says_hello("researcher1")
     check(faults.cluster, faults.client)
     assert faults.job_of("researcher1") == job
     assert faults.client.wait_ready("researcher1", 10)["ready"]
+    assert faults.start_and_see("researcher2", LIGHT) == ""
 
 
 def test_no_secret_of_a_session_is_where_others_look(faults: Faults) -> None:
@@ -107,6 +117,7 @@ def test_no_secret_of_a_session_is_where_others_look(faults: Faults) -> None:
     faults.start_all({("researcher1", ""): {"slice": "1g.10gb", "hours": 1}, ("researcher2", ""): MINI})
     canaries = secrets_of(faults.cluster)
     assert len(canaries) == 5
+    _would_be_seen(faults)
     assert_no_secret_in(faults.cluster, canaries, reader="researcher3")
     faults.requeue(faults.job_of("researcher2"))
     faults.hub.restart()
@@ -121,6 +132,15 @@ def test_no_secret_of_a_session_is_where_others_look(faults: Faults) -> None:
         faults.client.wait_stopped(user)
     assert_no_secret_in(faults.cluster, canaries, reader="instructor1")
     _is_forgotten(faults)
+
+
+def _would_be_seen(faults: Faults) -> None:
+    """What is no secret, a session's tag and how its script begins, is found wherever secrets are sought."""
+    public = {str(row.session["nonce"]) for row in owners(faults.cluster) if row.session} | {"#!/bin/sh"}
+    with pytest.raises(AssertionError) as seen:
+        assert_no_secret_in(faults.cluster, public, reader="researcher3")
+    for place in ("squeue -a", "scontrol -dd", "batch script of", "hub.log", "/slurm/state/hash."):
+        assert place in str(seen.value)
 
 
 def _is_forgotten(faults: Faults) -> None:
