@@ -55,6 +55,10 @@ def test_in_an_image_only_its_own_files_count(tmp_path: Path) -> None:
     assert not is_shared("/lib/a.so")
 
 
+# As root the tests install what they need: there, what is missing must not pass for a good end.
+_NEEDS_STRACE = pytest.mark.skipif(os.geteuid() != 0 and not shutil.which("strace"), reason="needs strace")
+
+
 def _side(tmp_path: Path, program: str) -> Side:
     shared = tmp_path / "shared"
     shared.mkdir(exist_ok=True)
@@ -72,7 +76,7 @@ def _as_oneself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "drop", lambda _: "nothing dropped")
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@_NEEDS_STRACE
 async def test_a_start_is_measured_up_to_its_first_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +92,7 @@ async def test_a_start_is_measured_up_to_its_first_answer(
     assert "nothing dropped" in report.text()
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@_NEEDS_STRACE
 async def test_a_server_that_does_not_start_is_told_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
