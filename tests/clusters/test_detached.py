@@ -226,34 +226,49 @@ def _program(owner: RunOwner, code: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_second_account_cannot_attach(owner: RunOwner) -> None:
-    """Not by the name or the id, not with the directory's path, not at the address, not at the pages."""
-    asked = f"{_NEW.format(name='mine', workers=0)}told = [c.scheduler_address, c.place.id]"
-    address, identity = owner.do(asked)
-    http = json.loads((clusters_of(owner) / identity / "scheduler.json").read_text())["http"]
-    other = RunOwner(owner.cluster, "researcher3", owner.place)
-    code = f"""
+_ATTACHES = """
 import ssl, urllib.request
+from pathlib import Path
 from distributed import Client
 from distributed.security import Security
-os.environ["SKIVA_RUN_DIR"] = "/nonexistent"
-told = []
-for place in ("", {str(clusters_of(owner))!r}):
+from skiva.dask.place import ClusterDir
+from skiva.dask.security import load
+security, pages, told = Security.temporary(), ssl._create_unverified_context(), []
+if {keys!r}:
+    security = load(ClusterDir(Path({keys!r})))
+    pages.load_cert_chain({keys!r} + "/tls/cert.pem", {keys!r} + "/tls/key.pem")
+for place in ("", {clusters!r}):
     os.environ["SKIVA_CLUSTERS"] = place
     for name in ("mine", {identity!r}):
         try: skiva.cluster(name); told.append("in")
         except (LookupError, OSError, ValueError) as problem: told.append(type(problem).__name__)
-for security in (None, Security.temporary()):
-    for where in ({address!r}, {address.replace("tls", "tcp")!r}):
-        try: Client(where, security=security, timeout=3); told.append("in")
+for one in (None, security):
+    for where in ({address!r}, {address!r}.replace("tls", "tcp")):
+        try: Client(where, security=one, timeout=3); told.append("in")
         except Exception: told.append("out")
-strange = ssl._create_unverified_context()
 for page in ("/skiva/status", "/status", "/health"):
-    try: urllib.request.urlopen({http!r} + page, context=strange, timeout=5); told.append("in")
+    try: urllib.request.urlopen({http!r} + page, context=pages, timeout=5); told.append("in")
     except OSError: told.append("out")
 """
-    told = other.do(code)
+
+
+def test_a_second_account_cannot_attach(owner: RunOwner) -> None:
+    """Not by the name or the id, not with the directory's path, not at the address, not at the pages."""
+    asked = f"{_NEW.format(name='mine', workers=0)}told = [c.scheduler_address, c.place.id]"
+    address, identity = owner.do(asked)
+    place = clusters_of(owner) / identity
+    known = {
+        "address": address,
+        "identity": identity,
+        "clusters": str(clusters_of(owner)),
+        "http": json.loads((place / "scheduler.json").read_text())["http"],
+    }
+    other = RunOwner(owner.cluster, "researcher3", owner.place, {"SKIVA_RUN_DIR": "/nonexistent"})
+    told = other.do(_ATTACHES.format(**known, keys=""))
     assert len(told) == 11
     assert "in" not in told, told
+    # The same tries by the owner, with the cluster's key, show the ways in.
+    told = owner.do(_ATTACHES.format(**known, keys=str(place)))
+    assert told == ["LookupError"] * 2 + ["in"] * 2 + ["out"] * 2 + ["in", "out"] + ["in"] * 3
     owner.do(f"{_FOUND.format(name='mine')}c.close()\ntold = None")
     wait_until(lambda: nothing_is_left(owner), 30, lambda: jobs_of(owner), every=0.5)

@@ -81,7 +81,8 @@ def test_a_killed_kernel_leaves_nothing_within_seconds(owner: RunOwner) -> None:
     assert "was killed" in closed["why"]
     # Nobody's seconds: those that waited never began, those that ran ended with their scheduler.
     assert _seconds_after(owner, cluster, closed["at"]) < 5
-    assert not list((clusters_of(owner) / second / "log").glob("*/*.start.json"))
+    assert len(_started(owner, cluster)) == 2
+    assert not _started(owner, second)
 
 
 def _node(owner: RunOwner, partition: str) -> str:
@@ -96,8 +97,16 @@ def _running(owner: RunOwner) -> list[str]:
 
 def _seconds_after(owner: RunOwner, cluster: str, moment: float) -> float:
     """For how long the last of a cluster's workers went on after a moment."""
-    paths = (clusters_of(owner) / cluster / "log").glob("*/*.end.json")
-    return max((json.loads(path.read_text())["at"] - moment for path in paths), default=0.0)
+    paths = list((clusters_of(owner) / cluster / "log").glob("*/*.end.json"))
+    assert paths, "none has told its end"
+    ends: list[float] = [json.loads(path.read_text())["at"] for path in paths]
+    return max(ends) - moment
+
+
+def _started(owner: RunOwner, cluster: str) -> set[str]:
+    """Batch and task of each of a cluster's jobs that has begun."""
+    paths = (clusters_of(owner) / cluster / "log").glob("*/*.start.json")
+    return {f"{path.parent.name}/{path.name.partition('.')[0]}" for path in paths}
 
 
 def test_workers_end_the_rest_where_the_reaper_was_killed_too(owner: RunOwner) -> None:
@@ -109,7 +118,7 @@ def test_workers_end_the_rest_where_the_reaper_was_killed_too(owner: RunOwner) -
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not jobs_of(owner), 30, lambda: jobs_of(owner), every=0.2)
     _end_of(program)
-    assert not list((clusters_of(owner) / cluster / "log").glob("1/2.start.json")), "what waited never began"
+    assert _started(owner, cluster) == {"1/0", "1/1"}, "what waited never began"
 
 
 def test_a_job_that_starts_for_nobody_leaves_at_once(owner: RunOwner) -> None:
@@ -161,4 +170,7 @@ print("closed", flush=True)
         assert program.returncode == 0, problem
         assert "could not be ended yet" in problem
         assert not _keys(owner, cluster)
+    # Of a Slurm that does not answer yet no jobs are told either.
+    ping = ["/usr/bin/squeue", "--noheader"]
+    wait_until(lambda: owner.cluster.run_as("root", ping).returncode == 0, 30, "Slurm answers", every=0.5)
     wait_until(lambda: not jobs_of(owner), 60, lambda: jobs_of(owner), every=0.5)

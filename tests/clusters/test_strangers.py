@@ -100,11 +100,14 @@ from distributed.security import Security
 told = []
 nobody, somebody = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
 for one in (nobody, somebody): one.check_hostname, one.verify_mode = False, ssl.CERT_NONE
-own = Security.temporary().get_tls_config_for_role("client")
-with tempfile.NamedTemporaryFile("w") as file:
-    file.write(own["key"] + own["cert"])
-    file.flush()
-    somebody.load_cert_chain(file.name)
+if {keys!r}:
+    somebody.load_cert_chain({keys!r} + "/cert.pem", {keys!r} + "/key.pem")
+else:
+    own = Security.temporary().get_tls_config_for_role("client")
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(own["key"] + own["cert"])
+        file.flush()
+        somebody.load_cert_chain(file.name)
 requests = (b"GET / HTTP/1.0\\r\\n\\r\\n", b"GET /metrics HTTP/1.0\\r\\n\\r\\n")
 for host, port in {ports!r}:
     for how, secret in (("plain", None), ("no key", nobody), ("own key", somebody)):
@@ -162,10 +165,15 @@ def _strangers_fail(owner: RunOwner, cluster: str) -> None:
     assert not elsewhere, elsewhere
     paths = [str(place), str(place / "tls"), str(place / "tls" / "key.pem"), str(place / "status.json")]
     other = RunOwner(owner.cluster, "researcher2", Path("/nonexistent"))
-    told = other.do(_TRIES.format(ports=sorted(ports), paths=paths), timeout=200)
+    told = other.do(_TRIES.format(ports=sorted(ports), paths=paths, keys=""), timeout=200)
     for port, how, answer in told:
         # A worker's own pages do not exist, whoever asks.
         harmless = not answer or answer.startswith(("HTTP/1.1 404", "HTTP/1.0 404"))
         assert harmless, (port, how, answer, ports)
         assert cluster not in answer
     assert len(told) == 6 * len(ports)
+    # The same tries with the cluster's key, by its owner, show what there was to find.
+    http = [where for where in ports if where[1] == int(scheduler["http"].rpartition(":")[2])]
+    told = owner.do(_TRIES.format(ports=http, paths=paths, keys=str(place / "tls")), timeout=200)
+    assert [answer for _, how, answer in told if answer == "read"] == ["read"] * len(paths)
+    assert any(how == "own key" and answer.startswith("HTTP/1.1 200") for _, how, answer in told), told
