@@ -30,7 +30,13 @@ def sentences(told: dict[str, Any], level: str) -> str:
 def probes(cluster: Any) -> list[str]:
     """The doctor's jobs that are queued or run."""
     done = cluster.run_as("root", ["/usr/bin/squeue", "-h", "-n", "skiva-doctor", "-o", "%i %T"])
+    assert done.returncode == 0, done.stderr
     return str(done.stdout).splitlines()
+
+
+def traces() -> list[Path]:
+    """What the doctor has in the home of whoever asks it."""
+    return list((Path.home() / ".local/state/skiva").glob("doctor-*"))
 
 
 @pytest.fixture
@@ -61,7 +67,7 @@ def test_the_embedded_cluster_is_proved_slice_by_slice(cluster: Any) -> None:
     assert good.count(f"The hub answers at {cluster.url}/hub/api") == 2
     assert "The helper answers as" in good
     assert probes(cluster) == []
-    assert list((Path.home() / ".local/state/skiva").glob("doctor-*")) == []
+    assert traces() == []
 
 
 def test_people_read_groups_and_a_sum(cluster: Any) -> None:
@@ -148,13 +154,14 @@ def test_a_doctor_that_is_told_to_end_cancels_its_jobs(
         ]
         doctor = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         wait_for(lambda: any("PENDING" in line for line in probes(cluster)), what="a probe waits")
+        assert traces()
         os.kill(doctor.pid, number)
         _, said = doctor.communicate(timeout=30)
         assert doctor.returncode == 130
         assert "Traceback" not in said
         assert "has been cancelled" in said
         wait_for(lambda: probes(cluster) == [], what="the probes are gone")
-        assert list((Path.home() / ".local/state/skiva").glob("doctor-*")) == []
+        assert traces() == []
     finally:
         cluster.run_as("root", ["/usr/bin/scancel", str(job)])
 
