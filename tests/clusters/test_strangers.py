@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(os.geteuid() != 0, reason="acts as another account")]
 
-_MARK = "a-word-that-only-tasks-carry"
+_MARK = f"a-word-that-only-tasks-carry-{secrets.token_hex(6)}"
+"""The loopback device is everybody's: another run of this test may be heard on it too."""
 _EVERY_PROTOCOL = 3
 _HOLDS = """
 from distributed import Client, LocalCluster

@@ -273,6 +273,7 @@ def test_another_account_gets_at_nothing(shell: Shell, other: Shell) -> None:
             status, printed, said = other.skiva(*words, **more)
             assert status == 1
             assert "mine" not in printed + said
+    assert told["id"] in "".join(map(str, shell.skiva("jobs", "--json", **theirs)))
     assert told["id"] not in "".join(map(str, other.skiva("jobs", "--json", **theirs)))
     forged = other.home / "skiva-runs" / told["id"]
     forged.mkdir(parents=True)
@@ -281,7 +282,8 @@ def test_another_account_gets_at_nothing(shell: Shell, other: Shell) -> None:
         (forged / name).write_text(json.dumps(values))
     for path in (forged.parent, forged, *forged.iterdir()):
         shutil.chown(path, other.user)
-    other.skiva("cancel", told["id"])  # Slurm itself says no
+    status, printed, said = other.skiva("cancel", told["id"])  # Slurm itself says no
+    assert (status, f"Slurm does not let you end job {told['job_id']}" in said) == (1, True), printed + said
     assert shell.cluster.job_state(told["job_id"]) == "RUNNING"
     assert shell.skiva("cancel", told["id"])[0] == 0
     shell.cluster.wait_state(told["job_id"], "CANCELLED", "COMPLETING", "FAILED", seconds=60)

@@ -87,7 +87,9 @@ def lab(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
 
 def _queue(cluster: Any, user: str) -> list[str]:
     argv = ["/usr/bin/squeue", "--noheader", f"--user={user}", "--format=%k %T"]
-    return [line for line in cluster.run_as(user, argv).stdout.splitlines() if line.strip()]
+    done = cluster.run_as(user, argv)
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line.strip()]
 
 
 def _notebook(home: Path, name: str, *cells: str, tags: Any = None) -> None:
@@ -190,6 +192,7 @@ def test_jobs_that_wait_can_be_stopped_and_deleted(cluster: Any, server: Schedul
     form = _form("later", compute_type="late")
     stopped, deleted = (server.ask("POST", "jobs", form)["job_id"] for _ in range(2))
     job = server.wait_for(stopped, "QUEUED")
+    server.wait_for(deleted, "QUEUED")
     assert (job["status_message"], job["start_time"]) == (None, None)
     server.ask("PATCH", f"jobs/{stopped}", {"status": "STOPPED"})
     assert server.job(stopped)["status"] in {"STOPPING", "STOPPED"}

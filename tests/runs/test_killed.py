@@ -65,8 +65,14 @@ def test_a_killed_slurmd_takes_no_run_along(owner: RunOwner) -> None:
     )
     wait_until((owner.runs / run / "state.jsonl").exists, 60, "it runs")
     part = next(name for name in owner.cluster.status()["processes"] if "shared" in name)
-    os.kill(owner.cluster.status()["processes"][part]["pid"], signal.SIGKILL)
-    wait_until(lambda: owner.cluster.status()["processes"][part]["alive"], 60, "slurmd is back")
+    killed = owner.cluster.status()["processes"][part]["pid"]
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = owner.cluster.status()["processes"][part]
+        return bool(now["alive"]) and now["pid"] != killed
+
+    wait_until(is_back, 60, "slurmd is back")
     assert owner.state(run) == "running"
     go.touch()
     assert owner.do(f"told = skiva.run({run!r}).result(60)") == 0
