@@ -136,6 +136,7 @@ def test_nothing_is_left_of_it(mine: Any, victims: tuple[str, ...], wait_for: An
     )
     assert done.returncode == 0, done.stderr
     wait_for(lambda: mine.run("/usr/bin/squeue", "-h", "-t", "R").stdout)
+    assert len(mine.processes()) > 5
     running = json.loads((mine.dir / "run.json").read_text())
     for victim in victims:
         os.kill(running[victim]["pid"], signal.SIGSTOP)

@@ -154,9 +154,18 @@ def test_the_built_command_line_does_what_it_says(
 def test_refusals_come_with_slurms_own_words(
     cluster: Any, node: Node, fields: dict[str, Any], words: str
 ) -> None:
-    """What Slurm does not give is refused in one sentence, and leaves no job behind."""
+    """What Slurm does not give is refused in one sentence, and leaves no job that waits or runs."""
+    wanted = request(node, **fields)
     with pytest.raises(Refused, match=words):
-        submit(cluster, request(node, **fields))
+        submit(cluster, wanted)
+    # Of what it has looked at Slurm keeps that it failed.
+    queue = cluster.run_as("root", ["/usr/bin/squeue", "--noheader", "--states=all", "--format=%k %T"])
+    assert queue.returncode == 0, queue.stderr
+    kept = [row for row in queue.stdout.splitlines() if row.startswith(wanted.tag)]
+    assert set(kept) <= {f"{wanted.tag} FAILED"}
+    number = submit(cluster, request(node))
+    assert cluster.job_state(number)
+    cluster.run_as("root", ["/usr/bin/scancel", str(number)])
 
 
 async def test_a_watcher_reads_the_real_thing(reader: SlurmReader) -> None:
@@ -167,6 +176,7 @@ async def test_a_watcher_reads_the_real_thing(reader: SlurmReader) -> None:
         assert await watcher.loaded(20)
         seen = await asyncio.gather(*(watcher.refresh() for _ in range(20)))
         assert len({id(snapshot) for snapshot in seen}) == 1
+        assert seen[0].nodes
         assert all(node.address for node in seen[0].nodes.values())
     finally:
         await watcher.stop()
