@@ -103,8 +103,7 @@ def jobs_of(cluster: Any) -> Callable[[str], list[str]]:
     """`jobs_of("researcher1")`: the numbers of their jobs that wait or run."""
 
     def numbers(name: str) -> list[str]:
-        argv = ["/usr/bin/squeue", "-ho", "%A", "-t", "PENDING,RUNNING,SUSPENDED", "-u", name]
-        return str(cluster.run_as("root", argv).stdout).split()
+        return _queue(cluster, "-t", "PENDING,RUNNING,SUSPENDED", "-u", name)
 
     return numbers
 
@@ -127,5 +126,10 @@ def _end_everything(cluster: Any, hub: HubClient) -> None:
 
 
 def _jobs(cluster: Any) -> list[str]:
-    alive = "PENDING,RUNNING,SUSPENDED,COMPLETING"
-    return str(cluster.run_as("root", ["/usr/bin/squeue", "-ho", "%A", "-t", alive]).stdout).split()
+    return _queue(cluster, "-t", "PENDING,RUNNING,SUSPENDED,COMPLETING")
+
+
+def _queue(cluster: Any, *options: str) -> list[str]:
+    done = cluster.run_as("root", ["/usr/bin/squeue", "-ho", "%A", *options])
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout).split()

@@ -66,6 +66,8 @@ def test_switching_gives_up_the_place_and_fills_in_the_form(
     person.open_form()
     person.choose("1g.10gb", "1.5")
     person.press_start()
+    expect(person.line).to_contain_text("You are next")
+    assert len(jobs_of("researcher1")) == 1
     person.page.get_by_role("button", name="Switch to One GPU").click()
     expect(person.page.locator("#spawn_form")).to_be_visible()
     assert (person.picked, person.page.input_value("#skiva-hours")) == ("h100", "1.5")

@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -19,6 +20,8 @@ from playwright.sync_api import expect, sync_playwright
 from tests.support.notebook_runs import notebook_of
 from tests.support.scheduler_server import SchedulerServer
 from tests.support.waiting import wait_until
+
+from skiva_hub.embedded.ports import reserve
 
 pytestmark = pytest.mark.slurm
 
@@ -60,29 +63,33 @@ def home(cluster: Any) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def serve(home: Path) -> Iterator[Callable[..., SchedulerServer]]:
-    """`serve(port)`: a server in that home; all of them end with the module."""
+    """`serve()`: a server in that home; all of them end with the module, until which their ports are kept."""
     made: list[SchedulerServer] = []
+    held: list[socket.socket] = []
     env = {"PATH": os.environ["PATH"], "USER": pwd.getpwuid(os.geteuid()).pw_name, "SKIVA_RUN_DIR": str(home)}
 
-    def make(port: int, *, lab: bool = False) -> SchedulerServer:
-        made.append(SchedulerServer(home, port, env, lab=lab).start())
+    def make(*, lab: bool = False) -> SchedulerServer:
+        held.append(next(filter(None, map(reserve, range(22_100, 32_000)))))
+        made.append(SchedulerServer(home, held[-1].getsockname()[1], env, lab=lab).start())
         return made[-1]
 
     yield make
     for server in made:
         server.kill()
+    for holder in held:
+        holder.close()
 
 
 @pytest.fixture(scope="module")
 def server(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
     """One of them."""
-    return serve(26701)
+    return serve()
 
 
 @pytest.fixture(scope="module")
 def lab(serve: Callable[..., SchedulerServer]) -> SchedulerServer:
     """Another, which is a JupyterLab."""
-    return serve(26702, lab=True)
+    return serve(lab=True)
 
 
 def _queue(cluster: Any, user: str) -> list[str]:
