@@ -64,7 +64,7 @@ def test_the_end_of_time(
     person.open_notebook(notebook.name)
     person.type("precious = 1")
     # An operator makes it shorter still; Slurm looks at its limits twice a minute.
-    argv = ["/usr/bin/scontrol", "update", f"JobId={job_of('researcher2')}", "TimeLimit=1"]
+    argv = ["/usr/bin/scontrol", "update", f"JobId={job_of('researcher2')}", "EndTime=now+45"]
     assert cluster.run_as("root", argv).returncode == 0
     warning = person.toast("Saved end-of-time.ipynb.")
     expect(warning).to_contain_text(re.compile("ends this session in about|This session ends in"))
