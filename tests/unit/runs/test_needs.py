@@ -136,9 +136,18 @@ def test_magics_bring_what_their_text_reads() -> None:
     """Code behind %time is read as code, and what a shell line has filled in is taken where it exists."""
     timed = "get_ipython().run_line_magic('time', 'm = fit(X)')\nprint(m)"
     assert wanted(timed) == ({"fit", "X"}, set(), {"m"})
-    assert wanted("get_ipython().run_line_magic('timeit', '-n 10 f(a)')")[0] == {"f", "a"}
+    for magic in ("time", "timeit", "prun", "memit", "lprun"):
+        assert wanted(f"get_ipython().run_line_magic('{magic}', '-n 10 f(a)')")[0] == {"f", "a"}
+    assert wanted("get_ipython().run_line_magic('cd', 'f(a)')") == (set(), set(), set())
     assert wanted("get_ipython().run_cell_magic('capture', 'out', 'b = a')")[0] == {"a"}
     assert wanted("get_ipython().system('ls {folder} $home')")[1] == {"folder", "home"}
+
+
+def test_modules_that_are_named_are_told() -> None:
+    """What is imported, but for what is beside the code, and names with attributes, which may be modules."""
+    found = needs("import a.b as c, d\nfrom e.f import g\nfrom .h import i\nnp.linalg.norm(x).y\nj().k")
+    assert found.imports == {"a.b", "d", "e.f"}
+    assert found.chains == {"np.linalg", "np.linalg.norm"}
 
 
 def test_what_is_no_python_is_said() -> None:
