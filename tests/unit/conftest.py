@@ -1,4 +1,4 @@
-"""Examples that are made up may take their time on a busy machine."""
+"""Examples that are made up may take their time on a busy machine, whichever folders are asked for."""
 
 from hypothesis import settings
 
