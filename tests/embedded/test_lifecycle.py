@@ -120,9 +120,11 @@ def test_a_part_that_dies_is_started_again(new_cluster: Any, part: str, wait_for
 def test_a_part_can_be_held_down(new_cluster: Any) -> None:
     """While DIR/hold/NAME exists the supervisor leaves the part ended."""
     cluster = new_cluster("--no-hub")
+    ping = ["/usr/bin/scontrol", "ping"]
     with cluster.without("slurmctld"):
-        assert cluster.run_as(cluster.people[0], ["/usr/bin/squeue"], timeout=60).returncode != 0
-    assert cluster.run_as(cluster.people[0], ["/usr/bin/squeue"], timeout=60).returncode == 0
+        assert not cluster.status()["processes"]["slurmctld"]["alive"]
+        assert " is DOWN" in cluster.run_as(cluster.people[0], ping, timeout=60).stdout
+    assert " is UP" in cluster.run_as(cluster.people[0], ping, timeout=60).stdout
 
 
 @pytest.mark.parametrize("victims", [("supervisor",), ("guard", "supervisor")])

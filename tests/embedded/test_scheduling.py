@@ -47,10 +47,13 @@ def test_a_job_starts_within_moments(cluster: Any) -> None:
 
 def test_what_can_never_run_is_refused_at_once(cluster: Any) -> None:
     """Asking for more time or more GPUs than any node has is answered by sbatch, not by waiting for ever."""
-    for options in (("-p", "slices", "--time=2-00:00:00"), ("-p", "gpu", "--gres=gpu:h100:3")):
+    for options, words in (
+        (("-p", "slices", "--time=2-00:00:00"), "Requested time limit is invalid"),
+        (("-p", "gpu", "--gres=gpu:h100:3"), "Requested node configuration is not available"),
+    ):
         done = cluster.run_as("researcher1", ["/usr/bin/sbatch", *options], stdin="#!/bin/sh\ntrue\n")
         assert done.returncode != 0
-        assert "Batch job submission failed" in done.stderr
+        assert f"Batch job submission failed: {words}" in done.stderr
 
 
 def test_expected_starts_are_told(cluster: Any, wait_for: Any) -> None:
