@@ -28,7 +28,7 @@ def _unreadable(faults: Faults, how: str) -> Iterator[None]:
 def test_twenty_servers_outlive_everything_that_slurm_says(faults: Faults) -> None:
     """20 servers under failing, hanging, garbled, cut off, empty and endless answers: none is dropped."""
     servers = [(user, f"s{n}") for user in PEOPLE for n in range(7)][:20]
-    faults.start_all(dict.fromkeys(servers, LIGHT))
+    faults.start_all(dict.fromkeys(servers, LIGHT), seconds=150)
     jobs = {job.id for job in live_jobs(faults.cluster)}
     assert len(jobs) == 20
     for how in _WAYS:
@@ -120,4 +120,5 @@ def test_a_hub_that_starts_while_slurm_is_silent_keeps_its_sessions(faults: Faul
         faults.hub.restart()
         faults.client.wait_ready("researcher1", 20)
         faults.wait_hello("researcher1")
+        assert faults.count("readings") == 0
     check(faults.cluster, faults.client)
