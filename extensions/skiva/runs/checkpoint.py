@@ -33,6 +33,9 @@ class Checkpoint(MutableMapping[str, Any]):
         self._values: dict[str, Any] = {}
         self.restored = False
         self.path = place or Path.cwd()
+        # A job that was killed while it saved has left a half file, as large as what it saved.
+        for left in place.glob(".state.pkl.*") if place else ():
+            left.unlink(missing_ok=True)
         if self._file and self._file.exists():
             self._values = pickle.loads(self._file.read_bytes())  # noqa: S301 - the run's own
             self.restored = True

@@ -54,6 +54,7 @@ def test_a_job_that_is_killed_while_it_saves_goes_on_from_the_last_save(run: Thi
     assert done.returncode == -signal.SIGXFSZ
     with checkpoint() as state:
         assert (state.restored, dict(state)) == (True, {"step": 1})
+        assert [path.name for path in state.path.iterdir()] == ["state.pkl"]  # what it left half is gone
 
 
 def test_a_warned_block_is_left_with_its_state_saved(run: ThisRun) -> None:

@@ -75,9 +75,13 @@ def test_a_result_that_was_changed_meanwhile_is_not_gone_on_with(tmp_path: Path)
 @pytest.mark.parametrize(
     ("status", "out_of_memory", "told"),
     [
-        (-9, True, ("out_of_memory", "The kernel needed more memory than the slice has, and was ended,")),
-        (-9, False, ("killed", "The kernel was ended by the signal SIGKILL")),
-        (-11, True, ("failed", "The kernel was ended by the signal SIGSEGV")),
+        (
+            -signal.SIGKILL,
+            True,
+            ("out_of_memory", "The kernel needed more memory than the slice has, and was ended,"),
+        ),
+        (-signal.SIGKILL, False, ("killed", "The kernel was ended by the signal SIGKILL")),
+        (-signal.SIGSEGV, True, ("failed", "The kernel was ended by the signal SIGSEGV")),
         (-99, False, ("failed", "The kernel was ended by the signal 99")),
         (None, False, ("failed", "The kernel ended")),
         (0, True, ("failed", "The kernel ended")),
@@ -88,7 +92,6 @@ def test_the_death_of_a_kernel_has_words(
     status: int | None, told: tuple[str, str], *, out_of_memory: bool
 ) -> None:
     """Only a kill can be want of memory."""
-    assert signal.SIGKILL == 9
     assert death_in_words(status, out_of_memory=out_of_memory) == told
 
 
