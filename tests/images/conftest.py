@@ -55,8 +55,6 @@ def hostile(images: Images, cluster: Any) -> Iterator[dict[str, Path]]:
     for program in ("id", "cat", "chown"):
         shutil.copy(images.rootfs / "usr/bin" / program, evil / program)
         (evil / program).chmod(0o6755)
-    (evil / "secret").write_text("for root alone")
-    (evil / "secret").chmod(0o600)
     for number, device in enumerate(sorted((cluster.dir / "dev").glob("*/skiva*"))):
         os.mknod(evil / f"device{number}", 0o020666, device.stat().st_rdev)
         (evil / f"device{number}").chmod(0o666)

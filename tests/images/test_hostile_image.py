@@ -32,7 +32,8 @@ told = {
     "planted": sorted({opened(path) for path in glob.glob("/evil/device*")}),
     "disk": opened("/evil/disk", os.O_RDONLY),
     "setuid": said("/evil/id", "-u"),
-    "setuid secret": said("/evil/cat", "/etc/shadow"),
+    "setuid secret": said("/evil/cat", os.path.expanduser("~/roots")),
+    "own file": said("/evil/cat", os.path.expanduser("~/mine")),
     "setuid chown": said("/evil/chown", "root", os.path.expanduser("~/mine")),
     "setuid(0)": attempt(lambda: os.setuid(0)),
     "setgroups": attempt(lambda: os.setgroups([0])),
@@ -49,7 +50,6 @@ told = {
     "other's memory": opened(f"/proc/{sys.argv[2]}/mem", os.O_RDONLY),
     "capabilities": re.findall(r"Cap(?:Eff|Prm):\s*(\S+)", open("/proc/self/status").read()),
 }
-path = pathlib.Path("~/mine").expanduser()
 print(json.dumps(told))
 """
 
@@ -68,17 +68,19 @@ def told(
     request: pytest.FixtureRequest, cluster: Any, hostile: dict[str, Path], job: Job, home: Path
 ) -> dict[str, Any]:
     """What a program found in the hostile image, in a job with one slice."""
-    (home / "mine").touch()
+    (home / "mine").write_text("mine")
     shutil.chown(home / "mine", "researcher1", "researcher1")
+    (home / "roots").write_text("for root alone")
+    (home / "roots").chmod(0o600)
     script = home / "try.py"
     script.write_text(_TRY)
     script.chmod(0o644)
     sleeper = cluster.submit(
-        "researcher2", "--partition=cpu", "--mem=50", "--output=/dev/null", script="exec sleep 600"
+        "researcher2", "--partition=cpu", "--mem=50", "--output=/dev/null", script="exec sleep 613"
     )
     try:
         cluster.wait_state(sleeper, "RUNNING")
-        pid = wait_until(lambda: _process(b"sleep\x00600\x00"), 20, "the other's process")
+        pid = wait_until(lambda: _process(b"sleep\x00613\x00"), 20, "the other's process")
         command = ["/usr/bin/python3", "-I", str(script), str(cluster.dir / "dev"), pid]
         state, printed = job(hostile[request.param], command, "--partition=slices", "--gres=gpu:1g.10gb:1")
     finally:
@@ -96,10 +98,12 @@ def test_an_image_gives_nobody_more_than_they_have(told: dict[str, Any], home: P
     uid = told["uid"]
     assert told["ids"] == [uid, uid, told["gid"]]
     assert sorted(told["cells"].values()) == ["ENXIO"] + ["EPERM"] * 6
+    assert told["planted"]
     assert set(told["planted"]) <= {"EACCES", "EPERM"}
     assert told["disk"] in {"EACCES", "EPERM"}
     assert told["setuid"] == str(uid)
-    assert told["setuid chown"] == "refused 1"
+    assert told["own file"] == "mine"
+    assert told["setuid secret"] == told["setuid chown"] == "refused 1"
     assert told["setuid(0)"] in {"EINVAL", "EPERM"}
     assert told["setgroups"] == told["chroot"] == "EPERM"
     assert told["namespace"] == "refused 1"
@@ -107,6 +111,7 @@ def test_an_image_gives_nobody_more_than_they_have(told: dict[str, Any], home: P
     assert told["others' home"] == "ENOENT"  # of the homes, one's own alone is in there
     assert set(told["capabilities"]) == {"0" * 16}
     assert told["image"] in {"EACCES", "EROFS"}
+    assert told["root's file"] in {"EACCES", "EROFS"}
     assert told["new file in the image"] in {"EACCES", "EROFS"}
     assert told["init's environment"] == told["init's root"] == "EACCES"
     assert told["other's process"] == "EPERM"
