@@ -13,6 +13,7 @@ from tests.fakes.slurm import FakeSlurm
 from tests.support.clusters_on_disk import lay_cluster
 from tests.support.runs_lab import Lab
 
+from skiva.server.clusters import views
 from skiva_slurm.tags import ClusterTag
 
 _LIMITS = {"most_jobs": 5, "most_slice_hours": 12, "hours": 2, "max_hours": 3}
@@ -143,3 +144,21 @@ async def test_what_may_be_started_is_offered(lab: Lab, slurm: FakeSlurm, tmp_pa
     assert empty["slices"] == []
     assert empty["trouble"].startswith("Nothing is known here of slices")
     assert slurm.calls("squeue") == []
+
+
+@pytest.mark.parametrize(
+    ("plain", "with_gpus", "told"),
+    [
+        ("", "", (True, True, "")),
+        ("", "No dask-cuda.", (True, False, "No dask-cuda.")),
+        ("No dask.", "No dask.", (False, False, "No dask.")),
+        ("No dask.", "No dask-cuda.", (False, False, "No dask.")),
+    ],
+)
+def test_what_this_environment_lacks_for_clusters_is_said(
+    monkeypatch: pytest.MonkeyPatch, plain: str, with_gpus: str, told: tuple[bool, bool, str]
+) -> None:
+    """Of a Python without Dask that alone; of one that has it what is missing on GPUs."""
+    monkeypatch.setattr(views, "lacks", lambda cuda: with_gpus if cuda else plain)
+    answer = views.offered([])
+    assert (answer["dask"], answer["cuda"], answer["message"]) == told

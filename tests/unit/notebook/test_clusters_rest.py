@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +16,13 @@ from tests.support.clusters_on_disk import cluster_id, lay_cluster, scheduler_of
 from tests.support.runs_lab import TOKEN, Lab
 from tornado.httpclient import AsyncHTTPClient
 
+from skiva.dask.look import look
 from skiva.dask.place import ClusterDir
+from skiva.dask.status import Status
 from skiva.runs.files import write_json
+from skiva.runs.queue import Reading
+from skiva.server.clusters import index as index_module
+from skiva.server.clusters.index import Index
 
 
 @pytest.fixture
@@ -292,3 +298,29 @@ def test_no_answer_about_clusters_needs_dask() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_has_ended_for_good_is_read_once(clusters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute after its end nothing of it changes any more; until then, and while it lives, it may."""
+    settled, fresh, living = (lay_cluster(clusters, number, told={}, keys=False) for number in (1, 2, 3))
+    for place in (settled, fresh):
+        _end(place)
+    os.utime(settled.closed, (time.time() - 61, time.time() - 61))
+    os.utime(fresh.closed, (time.time() - 30, time.time() - 30))
+    read: list[str] = []
+
+    def note(place: ClusterDir, reading: Reading | None) -> Status:
+        read.append(place.id)
+        return look(place, reading)
+
+    monkeypatch.setattr(index_module, "look", note)
+    index = Index(clusters)
+    wanted = [place.id for place in (living, fresh, settled)]
+    assert [seen.status.id for seen in index.all(None)] == wanted
+    assert sorted(read) == sorted(wanted)
+    assert [seen.status.id for seen in index.all(None)] == wanted
+    assert sorted(read[3:]) == sorted(wanted[:2])
+    shutil.rmtree(settled.path)
+    assert [seen.status.id for seen in index.all(None)] == wanted[:2]
+    lay_cluster(clusters, 1, told={}, keys=False)
+    assert index.all(None)[-1].status.living, "another one of the same name is read"

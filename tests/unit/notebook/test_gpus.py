@@ -1,12 +1,13 @@
 """GPU use: only the session's own devices, and silence where NVML is missing or refuses."""
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
 
-from skiva.server.gpus import Gpu, GpuReader, named_devices
+from skiva.server.gpus import Gpu, GpuReader, _load_nvml, named_devices
 
 
 class NVMLError(Exception):
@@ -104,3 +105,34 @@ def test_numbers_and_names_of_devices() -> None:
     assert named_devices("0, 1") is None
     assert named_devices("") == frozenset()
     assert named_devices("MIG-a,MIG-b") == frozenset({"MIG-a", "MIG-b"})
+
+
+def test_the_library_is_loaded_where_a_driver_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands for a driver says yes, says no, or the library itself is not installed."""
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    assert _load_nvml() is pynvml
+
+    def fail() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", fail)
+    assert _load_nvml() is None
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert _load_nvml() is None
+
+
+def test_a_library_that_fails_in_the_middle_tells_nothing_and_is_asked_again() -> None:
+    """A driver that is being replaced shows no GPU for a while."""
+    nvml = Nvml()
+    tries: list[int] = []
+
+    def counted() -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise NVMLError
+        return 3
+
+    nvml.nvmlDeviceGetCount = counted  # type: ignore[method-assign]
+    reader = GpuReader({}, lambda: nvml)
+    assert reader.read() is None
+    assert len(reader.read() or ()) == 4

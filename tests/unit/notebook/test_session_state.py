@@ -170,3 +170,114 @@ def test_without_a_time_limit_nothing_is_counted(tmp_path: Path) -> None:
     status = told(SessionState(tmp_path / "session.json", Clock()))
     assert status["ends"] is None
     assert status["seconds_left"] is None
+
+
+@pytest.mark.parametrize(
+    ("left", "when"),
+    [(0, "now"), (1, "in about 1 minute"), (60, "in about 1 minute"), (61, "in about 2 minutes")],
+)
+def test_a_warning_says_when_as_people_do(state: SessionState, clock: Clock, left: int, when: str) -> None:
+    """Minutes are rounded up; one is one, and none is now."""
+    clock.now = START + 3600 - left
+    state.warned()
+    warning = told(state)["warning"]
+    assert warning["sentence"] == f"Slurm ends this session {when}: its time limit is reached then."
+    assert (warning["minutes"], warning["seconds_left"]) == (-(-left // 60), left)
+
+
+def test_how_far_off_a_signal_has_another_cause(tmp_path: Path, clock: Clock) -> None:
+    """Two minutes beyond what was asked of Slurm, or what the caller says; a minute where nobody said."""
+
+    def early(warn: int, left: float, seconds: float | None = None) -> bool:
+        write_facts(tmp_path / "session.json", replace(FACTS, warn=warn, ends=START + 3600))
+        state = SessionState(tmp_path / "session.json", clock)
+        clock.now = START + 3600 - left
+        state.warned(seconds)
+        answer = told(state)["warning"]["early"]
+        assert isinstance(answer, bool)
+        return answer
+
+    assert [early(120, left) for left in (240, 240.1)] == [False, True]
+    assert [early(0, left) for left in (180, 180.1)] == [False, True]
+    assert [early(60, left, 300) for left in (420, 420.1)] == [False, True]
+    assert [early(300, left, 60) for left in (420, 420.1)] == [False, True]
+
+
+def test_a_signal_where_no_end_is_known_announces_one(tmp_path: Path, clock: Clock) -> None:
+    """In as many seconds as the caller says; a number below zero is at once."""
+    write_facts(tmp_path / "session.json", replace(FACTS, ends=None, warn=0))
+    for seconds, left in ((None, 60.0), (90.0, 90.0), (-5.0, 0.0)):
+        state = SessionState(tmp_path / "session.json", clock)
+        state.warned(seconds)
+        warning = told(state)["warning"]
+        assert (warning["early"], warning["seconds_left"]) == (True, left)
+        assert warning["sentence"].endswith("it needs the node.")
+
+
+def test_a_warning_is_believed_until_two_minutes_after_its_end(state: SessionState, clock: Clock) -> None:
+    """Slurm may be that late; after it the signal was somebody's by hand."""
+    clock.now = START + 3500
+    state.warned()
+    clock.now = START + 3720
+    assert told(state)["warning"]["seconds_left"] == 0
+    clock.now = START + 3720.1
+    assert told(state)["warning"] is None
+
+
+@pytest.mark.parametrize(("by", "there"), [(120, True), (120.1, False)])
+def test_an_end_that_moves_by_little_takes_no_warning_back(
+    state: SessionState, clock: Clock, by: float, there: bool
+) -> None:
+    """Two minutes are Slurm's own uncertainty."""
+    clock.now = START + 3500
+    state.warned()
+    state.extended(START + 3600 + by)
+    assert bool(told(state)["warning"]) is there
+
+
+def test_the_whole_answer(state: SessionState) -> None:
+    """Every field that the page reads, of a session that was just described."""
+    assert told(state) == {
+        "slice": "1g.10gb",
+        "title": "MIG",
+        "environment": "",
+        "digest": "",
+        "isolation": "none",
+        "simulated": False,
+        "job_id": 7,
+        "node": "",
+        "gres": "",
+        "started": None,
+        "ends": START + 3600,
+        "seconds_left": 3600,
+        "memory": None,
+        "gpus": None,
+        "warning": None,
+        "extend": {"allowed": True, "hours": 1, "until": START + 9000},
+        "trouble": "",
+    }
+
+
+@pytest.mark.parametrize(("until", "allowed"), [(60, True), (59, False), (-1, False)])
+def test_less_than_a_minute_is_not_worth_a_press(
+    tmp_path: Path, clock: Clock, until: int, allowed: bool
+) -> None:
+    """Of what the site still allows at least one is offered."""
+    write_facts(tmp_path / "session.json", replace(FACTS, extend_until=START + 3600 + until))
+    state = SessionState(tmp_path / "session.json", clock)
+    state.can_ask_hub = True
+    assert told(state)["extend"]["allowed"] is allowed
+    assert told(state)["extend"]["hours"] == round(max(0, until) / 3600, 2)
+
+
+def test_an_end_that_the_stream_tells_later_is_taken_at_once(state: SessionState, clock: Clock) -> None:
+    """Only an earlier one may be old news, and only within half a minute of an extension."""
+    state.extended(START + 7200)
+    state.saw_end(START + 9000)
+    assert state.ends == START + 9000
+    clock.now += 29.9
+    state.saw_end(START + 3600)
+    assert state.ends == START + 9000
+    clock.now = START + 30
+    state.saw_end(START + 3600)
+    assert state.ends == START + 3600
