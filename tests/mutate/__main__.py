@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutate import labextension, report, runner, tree
+from tests.mutate.mutants import Mutant, mutate
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,14 +39,19 @@ def main() -> int:
 
 
 def _mutate(paths: Sequence[Path], *, tests: Sequence[str] | None, jobs: int, floor: float) -> float:
-    """Try the mutants of Python modules and print what became of them; the share noticed, in per cent."""
+    """Try the mutants of Python modules, and print what became of them; the share noticed, in per cent."""
     files = tree.modules(_ROOT, paths)
+    found: list[Mutant] = []
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
-        copied = tree.copy(_ROOT, Path(folder), files=files, tests=tests or tree.tests_of(files))
-        runner.run(copied, jobs=jobs)
-        modules = report.read(copied, files)
-    print(report.text(modules, floor=floor))
-    return report.noticed(modules)
+        trees = tree.copy(_ROOT, Path(folder))
+        for file in files:
+            text, mutants = mutate(trees.plain, file, trees.module(file))
+            (trees.mutated / file).write_text(text)
+            found += mutants
+        names = [mutant.name for mutant in found]
+        result = runner.run(trees, names, tests or tree.tests_of(files), jobs=jobs)
+    print(report.text(found, result, floor=floor))
+    return report.share(found, result)
 
 
 def _parser() -> argparse.ArgumentParser:

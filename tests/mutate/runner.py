@@ -1,49 +1,59 @@
-"""Starts mutmut in a copy of the checkout, where nothing that a mutant does outlives it."""
+"""Runs the loop in the copy, where nothing that a mutant does outlives it."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
-from tests.mutate.tree import Tree
-
-_MUTMUT = "from mutmut.__main__ import cli; cli()"
+from tests.mutate.loop import Plan, Result
+from tests.mutate.tree import Trees
 
 
 class Stopped(Exception):
-    """mutmut could not try the mutants; what it printed last."""
+    """The mutants could not be tried, and why."""
 
 
-def run(tree: Tree, *, jobs: int) -> None:
-    """Make all mutants and try each of them."""
-    scratch = str(tree.scratch)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(tree.path / root) for root in tree.roots),
-        "PYTEST_DEBUG_TEMPROOT": scratch,
-        "TMPDIR": scratch,
-    }
-    # Naming all mutants makes it try all tests by their names first: one that cannot be found so would count
-    # as having noticed every mutant.
-    argv = [sys.executable, "-c", _MUTMUT, "run", "--max-children", str(jobs), "*"]
-    watched = sys.stdout.isatty()
+def run(trees: Trees, mutants: Sequence[str], tests: Sequence[str], *, jobs: int) -> Result:
+    """Try mutants with tests."""
+    plan, result = trees.scratch / "plan", trees.scratch / "result"
+    plan.write_text(json.dumps(_plan(trees, mutants, tests, jobs)))
     done = subprocess.run(
-        [*_alone(), *argv],
-        cwd=tree.path,
-        env=environment,
-        stdout=None if watched else subprocess.PIPE,
-        stderr=None if watched else subprocess.STDOUT,
+        [*_alone(), sys.executable, "-m", "tests.mutate.loop", str(plan), str(result)],
+        cwd=trees.mutated,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(trees.plain / root) for root in trees.roots)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode != 0:
-        said = (done.stdout or b"").decode(errors="replace").replace("\r", "\n")
-        lines = [line for line in said.splitlines() if line.strip()]
-        raise Stopped("\n".join([*lines[-100:], f"mutmut ended with status {done.returncode}."]))
+    said = done.stdout.decode(errors="replace")[-20000:]
+    if not result.exists():
+        raise Stopped(f"{said}\nskiva: trying the mutants ended with status {done.returncode}.")
+    told: Result = json.loads(result.read_text())
+    if told["error"]:
+        raise Stopped(f"{said}\nskiva: {told['error']}")
+    return told
+
+
+def _plan(trees: Trees, mutants: Sequence[str], tests: Sequence[str], jobs: int) -> Plan:
+    return Plan(
+        mutants=list(mutants),
+        pytest=[
+            # Of processes that share one file for what is printed, each would read what others print.
+            *("-q", "--capture=no", "-n0", "-p", "no:cacheprovider"),
+            *("-m", "not slurm and not browser"),
+            *("-o", f"pythonpath={' '.join(map(str, trees.roots))}"),
+            *tests,
+        ],
+        scratch=str(trees.scratch),
+        jobs=jobs,
+    )
 
 
 def _alone() -> list[str]:
     """Processes of its own for root: a mutant signals no other one, and what it leaves behind ends with it.
 
-    The shell is the parent of what has lost its own, which mutmut would take for its mutants.
+    The shell is the parent of what has lost its own.
     """
     if os.geteuid() != 0:
         return []

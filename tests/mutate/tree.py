@@ -1,16 +1,5 @@
-"""A copy of the checkout that mutmut can work in.
+"""Copies of the checkout to work in: one to be mutated, and one as it is for what tests start."""
 
-mutmut derives a module's name from its path, which must be `src/…` for that, and tries mutants in a folder
-`mutants` below. So the copy has the tree twice, as it is and to be mutated, and in both a folder `src` of
-links to the packages:
-
-    tree/spawners/skiva_slurm           as it is, and what processes import that a test starts
-    tree/src/skiva_slurm                -> ../spawners/skiva_slurm
-    tree/mutants/spawners/skiva_slurm   all mutants, of which a variable chooses one
-    tree/mutants/src/skiva_slurm        -> ../spawners/skiva_slurm
-"""
-
-import json
 import shutil
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -29,36 +18,44 @@ _TESTS = {
     "extensions/skiva/scheduler": ["tests/unit/scheduler"],
     "images/skiva_images": ["tests/unit/images"],
 }
-_PYTEST = [
-    *("-n0", "-p", "no:cacheprovider", "-p", "tests.mutate.plugin"),
-    *("-m", "not slurm and not browser"),
-]
 _LEFT_OUT = shutil.ignore_patterns(".git", ".*_cache", ".hypothesis", ".skiva", "__pycache__", "node_modules")
 
 
 @dataclass(frozen=True)
-class Tree:
-    """A copy to try mutants in.
+class Trees:
+    """Copies of the checkout in one folder.
 
     Attributes:
-        path: the copy.
-        packages: where they are, below it.
+        packages: where packages are, below a tree.
+        mutated: the tree in which modules are mutated and tests run.
+        plain: the other.
         scratch: for what tests write.
     """
 
-    path: Path
     packages: tuple[Path, ...]
+    mutated: Path
+    plain: Path
     scratch: Path
 
     @property
-    def roots(self) -> list[str]:
-        """The folders that packages are in."""
-        return sorted({str(package.parent) for package in self.packages})
+    def roots(self) -> list[Path]:
+        """The folders that packages are in, below a tree."""
+        return sorted({package.parent for package in self.packages})
 
-    def named(self, file: Path) -> Path:
-        """What mutmut calls a module of the checkout."""
+    def module(self, file: Path) -> str:
+        """What a file of the checkout is imported as."""
         package = next(package for package in self.packages if file.is_relative_to(package))
-        return "src" / file.relative_to(package.parent)
+        parts = file.relative_to(package.parent).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def copy(root: Path, folder: Path) -> Trees:
+    """Copy the checkout into an empty folder, twice."""
+    trees = Trees(tuple(_packages(root)), *(folder / name for name in ("mutated", "plain", "s")))
+    trees.scratch.mkdir()
+    for tree in (trees.mutated, trees.plain):
+        shutil.copytree(root, tree, symlinks=True, ignore=_LEFT_OUT)
+    return trees
 
 
 def modules(root: Path, paths: Sequence[Path]) -> list[Path]:
@@ -82,33 +79,6 @@ def tests_of(files: Iterable[Path]) -> list[str]:
         owner = max((name for name in _TESTS if file.is_relative_to(name)), key=len, default="")
         found.update(dict.fromkeys(_TESTS.get(owner, ["tests/unit"])))
     return list(found)
-
-
-def copy(root: Path, folder: Path, *, files: Iterable[Path], tests: Sequence[str]) -> Tree:
-    """Copy the checkout into an empty folder, for these modules to be mutated and tried with these tests."""
-    tree = Tree(folder / "t", tuple(_packages(root)), folder / "s")
-    tree.scratch.mkdir()
-    for place in (tree.path, tree.path / "mutants"):
-        shutil.copytree(root, place, symlinks=True, ignore=_LEFT_OUT)
-        (place / "src").mkdir()
-        for package in tree.packages:
-            (place / "src" / package.name).symlink_to(Path("..", package))
-    settings = {
-        "source_paths": [str(tree.named(file)) for file in files],
-        "pytest_add_cli_args_test_selection": list(tests),
-        "pytest_add_cli_args": [*_PYTEST, "-o", f"pythonpath={' '.join(tree.roots)}"],
-        # A mutant may take five times as long as its tests took together and two seconds.
-        "timeout_constant": 2.0,
-        "timeout_multiplier": 5.0,
-        # What functions keep of an earlier run must not hide a mutant.
-        "process_isolation": "forkserver",
-        "use_git_change_detection": False,
-        "track_dependencies": False,
-    }
-    with (tree.path / "pyproject.toml").open("a") as stream:
-        stream.write("\n[tool.mutmut]\n")
-        stream.writelines(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
-    return tree
 
 
 def _packages(root: Path) -> list[Path]:

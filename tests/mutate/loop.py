@@ -1,0 +1,209 @@
+"""Tries all mutants: a pytest that has collected its tests forks once for each of them.
+
+`python -m tests.mutate.loop PLAN RESULT`, in the mutated tree: reads which mutants to try and with which
+tests, and writes what became of them. mutmut's own runner starts a pytest for each mutant, which takes ten
+times as long as most tests here.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn, TypedDict
+
+import pytest
+from mutmut.configuration import config as mutmut_config
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.state import state
+
+# A mutant may take so many times what its tests took without it, and so many seconds more.
+_TIMES = 5
+_SECONDS = 5.0
+_MOST_MEMORY = 4 * 1024**3
+
+
+class Plan(TypedDict):
+    """What is to be done."""
+
+    mutants: list[str]
+    pytest: list[str]
+    scratch: str
+    jobs: int
+
+
+class Result(TypedDict):
+    """What came of it: those not in a list were noticed by a test that failed."""
+
+    survived: list[str]
+    untested: list[str]
+    timed_out: list[str]
+    failing: dict[str, str]
+    """Tests that fail without a mutant, and how: no mutant was tried with them."""
+    error: str
+    """Why no mutant was tried at all."""
+
+
+def main(plan_file: str, result_file: str) -> int:
+    """Try all mutants of a plan."""
+    plan: Plan = json.loads(Path(plan_file).read_text())
+    mutmut_config()  # read from here, and not wherever a test has gone
+    tries = Tries(plan)
+    status = pytest.main(plan["pytest"], plugins=[tries])
+    if not tries.done:
+        tries.result["error"] = f"pytest could not collect the tests: {status!r}"
+    Path(result_file).write_text(json.dumps(tries.result))
+    return 0
+
+
+class Tries:
+    """A plugin of pytest that runs the tests for each mutant, in a process of its own."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.done = False
+        self.result = Result(survived=[], untested=[], timed_out=[], failing={}, error="")
+        self._plan = plan
+        self._tests: dict[str, list[tuple[float, pytest.Item]]] = defaultdict(list)
+        self._limits: dict[int, tuple[float, str]] = {}
+        self._failed: dict[str, str] = {}
+        self._seen: set[str] = set()
+        self._caches: list[Callable[[], object]] = []
+
+    def pytest_configure(self) -> None:
+        """Let hypothesis try the same examples for each mutant, up to the first that fails."""
+        from hypothesis import HealthCheck, Phase, settings  # not before pytest has seen its plugin
+
+        # Profiles that a conftest registers later inherit from this one.
+        settings.register_profile(
+            "mutation",
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )
+        settings.load_profile("mutation")
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of the one run of all tests."""
+        if session.testsfailed:  # they could not be collected
+            return True
+        self._learn(session)
+        for mutant in self._plan["mutants"]:
+            tests = sorted(self._tests[mutant.partition("__mutmut_")[0]], key=lambda one: one[0])
+            if not tests:
+                self.result["untested"].append(mutant)
+                continue
+            while len(self._limits) >= self._plan["jobs"]:
+                self._wait()
+            self._start(mutant, tests)
+        while self._limits:
+            self._wait()
+        self.done = True
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep who failed."""
+        if report.failed:
+            self._failed[report.nodeid] = report.longreprtext
+
+    def pytest_runtest_setup(self) -> None:
+        """Forget what functions keep: a test calls whatever it needs itself."""
+        for name in sys.modules.keys() - self._seen:
+            self._seen.add(name)
+            if name.startswith("skiva"):
+                kept = (getattr(value, "cache_clear", None) for value in vars(sys.modules[name]).values())
+                self._caches.extend(clear for clear in kept if callable(clear))
+        for clear in self._caches:
+            clear()
+
+    def _learn(self, session: pytest.Session) -> None:
+        """Run all tests without a mutant: what each calls, and how long it takes."""
+        told = Path(self._plan["scratch"], "learned")
+        if (child := os.fork()) == 0:
+            self._be_a_child("stats")
+            learned = [self._look(item, following) for item, following in _pairs(session.items)]
+            told.write_text(json.dumps([learned, self._failed]))
+            os._exit(0)
+        os.waitpid(child, 0)
+        learned, self.result["failing"] = json.loads(told.read_text())
+        for item, (seconds, called) in zip(session.items, learned, strict=True):
+            if item.nodeid not in self.result["failing"]:
+                for function in called:
+                    self._tests[function].append((seconds, item))
+
+    def _look(self, item: pytest.Item, following: pytest.Item | None) -> tuple[float, list[str]]:
+        state()._stats.clear()
+        begun = time.monotonic()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return time.monotonic() - begun, sorted(state()._stats)
+
+    def _start(self, mutant: str, tests: list[tuple[float, pytest.Item]]) -> None:
+        seconds = _SECONDS + _TIMES * sum(took for took, _ in tests)
+        if (child := os.fork()) == 0:
+            self._be_a_child(mutant)
+            resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
+            for item, following in _pairs([item for _, item in tests]):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self._failed:
+                    with suppress(BaseException):  # servers that a fixture has started, and the like
+                        item.session._setupstate.teardown_exact(None)
+                    os._exit(1)
+            os._exit(0)
+        self._limits[child] = (time.monotonic() + seconds, mutant)
+
+    def _be_a_child(self, mutant: str) -> None:
+        os.setsid()
+        scratch = Path(self._plan["scratch"], str(os.getpid()))
+        scratch.mkdir()
+        os.environ.update(TMPDIR=str(scratch), PYTEST_DEBUG_TEMPROOT=str(scratch))
+        tempfile.tempdir = None
+        silence = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(silence, number)
+        set_mutant_under_test(mutant)
+
+    def _wait(self) -> None:
+        """Wait until one mutant's process has ended, and take down those that take too long."""
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid in self._limits:
+                _, mutant = self._limits.pop(pid)
+                self._clean(pid)
+                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+                    self.result["timed_out"].append(mutant)
+                elif status == 0:
+                    self.result["survived"].append(mutant)
+                return
+            now = time.monotonic()
+            for late in [pid for pid, (limit, _) in self._limits.items() if now > limit]:
+                os.kill(late, signal.SIGKILL)
+            if pid == 0:
+                time.sleep(0.002)
+
+    def _clean(self, pid: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(Path(self._plan["scratch"], str(pid)), ignore_errors=True)
+
+
+def _pairs(items: Iterable[pytest.Item]) -> Iterable[tuple[pytest.Item, pytest.Item | None]]:
+    """Each test with the one that follows."""
+    several = list(items)
+    return zip(several, [*several[1:], None], strict=True)
+
+
+def _run() -> NoReturn:
+    sys.exit(main(*sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    _run()
