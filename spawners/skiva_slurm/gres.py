@@ -10,6 +10,7 @@ _MAX_TEXT = 65536
 _COUNT = re.compile(r"([0-9]{1,18})([kmgtp]?)", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PREFIX = re.compile(r"gres[:/]")
+_PARENTHESES = re.compile(r"\([^)]*\)?|\)")
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5}
 
 
@@ -80,28 +81,18 @@ def _listed(text: str) -> int:
 
 def _with_totals(counted: dict[tuple[str, str], int], totals: dict[str, int]) -> Iterator[Gres]:
     for name, total in totals.items():
-        rest = total - sum(count for (other, _), count in counted.items() if other == name)
-        if rest > 0:
-            counted[name, ""] = counted.get((name, ""), 0) + rest
+        counted[name, ""] = total - sum(count for (other, _), count in counted.items() if other == name)
     yield from (Gres(name, kind, count) for (name, kind), count in counted.items() if count > 0)
 
 
 def _entries(text: str) -> Iterable[str]:
     """The entries of a comma-separated list, without what stands in parentheses."""
-    depth, letters = 0, []
-    for letter in text:
-        if letter == "(":
-            depth += 1
-        elif letter == ")":
-            depth = max(0, depth - 1)
-        elif depth == 0:
-            letters.append(letter)
-    return (entry.strip() for entry in "".join(letters).split(","))
+    return (entry.strip() for entry in _PARENTHESES.sub("", text).split(","))
 
 
 def _parse_entry(entry: str) -> Gres | None:
     name, *rest = entry.split(":")
-    if not _WORD.fullmatch(name) or name in {"N/A", "null"}:
+    if not _WORD.fullmatch(name):
         return None
     count = 1
     if rest and (number := _COUNT.fullmatch(rest[-1])):

@@ -38,6 +38,17 @@ def test_equal_kinds_add_up(gres: list[Gres]) -> None:
     assert sum(entry.count for entry in parse_gres(",".join(map(str, gres)))) == total
 
 
+@given(st.lists(devices, max_size=4, unique_by=lambda gres: gres.name), st.integers(0, 9))
+def test_a_total_beside_its_types_is_not_counted_twice(gres: list[Gres], more: int) -> None:
+    """Of a list of TRES only what a total has beyond its types is of no stated type."""
+    listed = ["cpu=4", *(f"gres/{entry.name}={entry.count + more}" for entry in gres)]
+    listed += [f"gres/{entry.name}:{entry.type}={entry.count}" for entry in gres if entry.type]
+    untyped = [(one.name, "", more if one.type else one.count + more) for one in gres]
+    typed = [(one.name, one.type, one.count) for one in gres if one.type]
+    read = {(one.name, one.type, one.count) for one in parse_gres(",".join(listed))}
+    assert read == {entry for entry in [*typed, *untyped] if entry[2]}
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_survived(text: str) -> None:
     """Nothing that Slurm could print breaks the reader, and counts are never below one."""
@@ -58,3 +69,7 @@ def test_sharded_devices_are_counted_in_both_notations() -> None:
     assert parse_sharded("gpu:h100:1(IDX:4),shard:h100:2(IDX:5-6)") == (Gres("gpu", "h100", 2),)
     assert parse_sharded("shard:4(0/4,0/4),shard:1g.10gb:0(IDX:N/A)") == ()
     assert parse_sharded("shard:2(2/4,0/4)") == (Gres("gpu", "", 1),)
+    assert parse_sharded("mps:a100:100(IDX:0-2,5,9-8)") == (Gres("gpu", "a100", 4),)
+    assert parse_sharded("shard:h100:1(IDX:4),mps:h100:3(IDX:0-2),shard:h100:1(IDX:4)") == (
+        Gres("gpu", "h100", 3),
+    )

@@ -31,26 +31,42 @@ def test_short_forms_are_spelt_out(text: str, names: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "n[1-3",
-        "n1-3]",
-        "n[3-1]",
-        "n[1-x]",
-        "n[]",
-        "n1,,n2",
-        ",n1",
-        "n 1",
-        "n[0-999999999]",
-        "n[0-999][0-999]",
-        "n1;rm",
-        "[[1-2]]",
+        ("n[1-3", "is cut off or garbled"),
+        ("n1-3]", "is cut off or garbled"),
+        ("n[3-1]", "has a range that runs backwards or too far"),
+        ("n[1-x]", "has a range that is none"),
+        ("n[]", "has a range that is none"),
+        ("n1,,n2", "is cut off or garbled"),
+        (",n1", "is cut off or garbled"),
+        ("n 1", "has a name that no node can have"),
+        ("n[0-999999999]", "has a range that runs backwards or too far"),
+        ("n[0-999][0-999]", "is too long"),
+        ("n1;rm", "has a name that no node can have"),
+        ("[[1-2]]", "is cut off or garbled"),
     ],
 )
-def test_what_is_cut_off_or_garbled_is_not_guessed(text: str) -> None:
-    """A list that is not whole, or absurdly long, raises instead of naming wrong nodes."""
-    with pytest.raises(Unreadable):
+def test_what_is_cut_off_or_garbled_is_not_guessed(text: str, why: str) -> None:
+    """A list that is not whole, or absurdly long, is refused instead of naming wrong nodes."""
+    with pytest.raises(Unreadable, match=f"^a list of nodes {why}$"):
         expand(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond"),
+    [
+        ("n[1-65536]", "n[1-65537]"),
+        ("n[1-65535,65536]", "n[1-65535,65536-65537]"),
+        ("n[1-256]m[1-256]", "n[1-256]m[1-257]"),
+        ("n[1-65535],m", "n[1-65536],m"),
+    ],
+)
+def test_as_many_nodes_as_a_cluster_may_have_are_spelt_out(text: str, beyond: str) -> None:
+    """The largest list is read whole, in one range or several; one node more is too many."""
+    assert len(expand(text)) == 65536
+    with pytest.raises(Unreadable):
+        expand(beyond)
 
 
 @given(st.lists(st.from_regex(r"[a-z]{1,8}[0-9]{0,4}", fullmatch=True), min_size=1, max_size=20))
