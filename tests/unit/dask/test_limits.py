@@ -169,3 +169,62 @@ def test_numbers_are_said_as_people_say_them(most: int, more: int, first: str, l
         check(cluster("a", hours=1), more, limits, None, root=Path("/nonexistent"))
     assert str(refused.value).startswith(first)
     assert last in str(refused.value)
+
+
+def test_limits_are_taken_to_the_last(tmp_path: Path, make: Make) -> None:
+    """As many jobs and as many hours as the site has; with rounding, and no more."""
+    make(cluster("b", hours=4), 5, at=time.time() - 60)
+    status = {
+        "at": time.time(),
+        "jobs": [{"name": f"261122-bbbbbbbb-1-{task}", "state": "ready"} for task in range(5)],
+    }
+    write_json(ClusterDir(tmp_path / "261122-bbbbbbbb").status, status)
+    exact = DaskOffer(most_jobs=8, most_slice_hours=20 + 3 * 0.1, max_hours=8)
+    third = cluster("a", hours=1).model_copy(update={"hours": 0.1})
+    check(third, 3, exact, None, root=tmp_path)
+    assert most_jobs(third, exact, usage(tmp_path, None)) == 3
+    with pytest.raises(
+        BadWish, match=r"^workers: 4 more worker jobs are too many.*you have 5, so 3 more are"
+    ):
+        check(third, 4, exact, None, root=tmp_path)
+    with pytest.raises(
+        BadWish, match=r"^workers: one more worker job is 8 hours on slices.*and you hold 20;"
+    ):
+        check(cluster("a", hours=8), 1, exact, None, root=tmp_path)
+    check(cluster("a", hours=8), 0, exact, None, root=tmp_path)
+
+
+def test_what_others_hold_is_looked_at_every_few_seconds(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of them; each cluster knows of the others alone, and of workers where a job has several."""
+    now = [50.0]
+    monkeypatch.setattr("skiva.dask.limits.time.monotonic", lambda: now[0])
+    one = cluster("a", hours=1).model_copy(update={"processes": 2})
+    assert most_workers(one, _LIMITS, None, root=tmp_path) == 16
+    for letter in "ab":
+        make(cluster(letter, hours=1), 3, at=time.time())
+    now[0] += 2.9
+    assert most_workers(one, _LIMITS, None, root=tmp_path) == 16
+    now[0] += 0.1
+    assert most_workers(one, _LIMITS, None, root=tmp_path) == 10
+
+
+@pytest.mark.parametrize(("before", "jobs"), [(5.0, 3), (5.1, 0)])
+def test_what_was_sent_five_seconds_before_a_reading_may_be_missing_in_it(
+    make: Make, tmp_path: Path, before: float, jobs: int
+) -> None:
+    """Later the reading is believed."""
+    make(cluster("a"), 3, at=1000.0 - before)
+    assert usage(tmp_path, Reading(1000.0, ())).jobs == jobs
+
+
+def test_only_worker_jobs_that_wait_or_run_are_held(tmp_path: Path) -> None:
+    """Neither a detached scheduler, nor other jobs, nor what has ended or is not known."""
+    place = ClusterDir(tmp_path / "261122-zzzzzzzz")
+    rows = [row(place, "0", state=state) for state in ("PENDING", "RUNNING", "COMPLETING", "FAILED", "ODD")]
+    rows += [row(place, "0", batch=0), QueueJob(job_id=3, state="RUNNING", run="261122-aaaaaaaa")]
+    assert usage(tmp_path, Reading(1000.0, tuple(rows[:2]))).jobs == 2
+    assert usage(tmp_path, Reading(1000.0, tuple(rows[3:]))).jobs == 0
+    assert usage(tmp_path, Reading(0.0, tuple(rows))).jobs == 0, "a reading of no time is none"
+    assert usage(tmp_path, Reading(1000.0, tuple(rows[:2])), without=place.id).jobs == 0

@@ -177,3 +177,108 @@ def test_an_environment_without_dask_cuda_says_what_to_install(monkeypatch: pyte
     found.remove("dask_jobqueue")
     assert lacks(True).startswith("This environment has no dask-jobqueue: install skiva[dask]")
     assert os.linesep not in lacks(True)
+
+
+_WORKERS = "must be a whole number from 0 to 10000"
+_HOURS = "must be a number of hours above 0 and of at most a year, such as 4 or 0.5"
+_SECONDS = "must be a number of seconds above 0, or a text such as '55m' or '1h30m'"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "needs"),
+    [
+        ("name", ["a", "x" * 60, "\u00e4 \u2603"], ["x" * 61, "a\x7fb", "a\u2028b", 7], None),
+        ("slice", ["", "x" * 60], ["x" * 61, 7], "must be the id of a slice, such as '1g.10gb'"),
+        ("workers", [0, 10_000], [-1, 10_001, 1.0, "1", True], _WORKERS),
+        ("hours", [0.001, 24 * 366], [0, -1, 24 * 366 + 0.1, float("inf"), float("nan")], _HOURS),
+        ("lifetime", [0.001, 1e9], [0, -1, float("inf"), float("nan"), True], _SECONDS),
+        ("processes", [1, 64], [0, 65, 1.5], "must be a whole number from 1 to 64"),
+        ("cuda", [True, False], [1, "yes"], "must be True or False"),
+        ("detached", [True, False], [1, "yes"], "must be True or False"),
+    ],
+)
+def test_each_option_is_taken_to_its_bounds(
+    name: str, right: list[Any], wrong: list[Any], needs: str | None
+) -> None:
+    """The first and the last that may be, and what is beyond them, which is told what it must be."""
+    for value in right:
+        assert getattr(cluster_wish(**{name: value}), name) == value
+    told = needs or "must be a text of 1 to 60 characters without line breaks"
+    for value in wrong:
+        with pytest.raises(BadWish) as refused:
+            cluster_wish(**{name: value})
+        assert str(refused.value) == f"{name}: {told}", value
+
+
+@pytest.mark.parametrize("name", ["minimum", "maximum"])
+def test_a_cluster_adapts_between_bounds_that_can_be(name: str) -> None:
+    """As many as a cluster may have at all; a maximum of none would be no cluster."""
+    least = 0 if name == "minimum" else 1
+    for value in (least, 10_000):
+        assert getattr(cluster_wish(**{"minimum": least, "maximum": 10_000, name: value}), name) == value
+    for value in (least - 1, 10_001, 1.0):
+        with pytest.raises(BadWish, match=f"^{name}: must be a whole number from {least} to 10000$"):
+            cluster_wish(**{"maximum": 10_000, name: value})
+    assert cluster_wish(minimum=3, maximum=3, workers=3).workers == 3
+    for workers in (2, 5):
+        with pytest.raises(BadWish, match=r"^workers: must be from 3 to 4, between which it adapts$"):
+            cluster_wish(minimum=3, maximum=4, workers=workers)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "0m", "5", "m", "5x", "1h 2", "-1h", "1h-30m", "1.h", "soon 1h", "1h soon"]
+)
+def test_what_is_no_span_of_time_is_none(text: str) -> None:
+    """None at all, one without a unit, one of nothing, and more than that."""
+    with pytest.raises(BadWish, match=r"^lifetime: must be a number of seconds above 0, or a text"):
+        cluster_wish(lifetime=text)
+
+
+def test_spans_of_time_have_four_units() -> None:
+    """Days, hours, minutes and seconds, in whole words too."""
+    assert cluster_wish(lifetime="2 days").lifetime == 172_800
+    assert cluster_wish(lifetime=" 1d2h3m4.5s ").lifetime == 86_400 + 7_200 + 180 + 4.5
+    assert cluster_wish(lifetime="1 hour 30 minutes").lifetime == 5_400
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "\u00a0a"])
+def test_a_name_has_no_blank_at_its_ends(name: str) -> None:
+    """Nobody would find it again."""
+    with pytest.raises(BadWish, match=r"^name: must begin and end with a letter or a sign"):
+        cluster_wish(name=name)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds"),
+    [(1, 30), (2, 60), (3, 120), (10, 540), (11, 594), (60, 3240), (100, 5400), (101, 5460), (1440, 85_800)],
+)
+def test_when_workers_are_replaced_where_nobody_says(minutes: int, seconds: float) -> None:
+    """Half of a short job, else a tenth before its end: a minute at least, ten at most."""
+    assert default_lifetime(minutes) == seconds
+
+
+def test_what_a_wish_leads_to_is_written_down_whole() -> None:
+    """Of the site, of the wish, and of who asks; each in its place."""
+    made = spec(slice="cpu", workers=3, hours=0.5, lifetime=600, processes=2, detached=True, name="night")
+    assert (made.id, made.created, made.hub, made.bin, made.conf) == (
+        *("261122-k3f9ta2x", 1000.0, "h", "/usr/bin", None),
+    )
+    assert (made.slice, made.dask, made.cwd, made.sys_path) == (OFFER.slices[2], OFFER.dask, "/home/ann", ())
+    assert (made.workers, made.processes, made.hours, made.lifetime) == (3, 2, 0.5, 600)
+    assert (made.minimum, made.maximum, made.cuda, made.detached) == (None, None, False, True)
+    assert (made.name, made.minutes, made.threads, made.slices_per_job) == ("night", 30, 2, 1)
+    assert made.memory == (4096 - 300) * (1 << 20) // 2
+    assert spec(slice="2xh100").slices_per_job == 2
+    assert spec(slice="s").slices_per_job == 1
+    assert spec(hours=0.001).minutes == 1
+    assert (spec(maximum=4).minimum, spec(maximum=4).maximum) == (0, 4)
+
+
+def test_as_many_workers_as_cores_fit_into_a_job() -> None:
+    """And no more; with GPUs as many as there are, also where that is said."""
+    assert spec(processes=4).processes == 4
+    assert spec(slice="2xh100", processes=2).processes == 2
+    assert spec(hours=24).hours == 24
+    with pytest.raises(BadWish, match=r"^lifetime: must be less than the 3600 seconds"):
+        spec(hours=1, lifetime=3600)
+    assert spec(hours=1, lifetime=3599).lifetime == 3599

@@ -146,3 +146,53 @@ def test_gpu_workers_get_their_limit_in_bytes(place: ClusterDir, monkeypatch: py
     env = variables(_spec(place), {}, _JOB | {"CUDA_VISIBLE_DEVICES": "MIG-bb"})
     argv = command(_spec(place), place, "n", "tls://h:1", "10.0.0.1", "/s", env)
     assert argv[argv.index("--device-memory-limit") + 1] == str(8 * _GB)
+
+
+def test_a_jobs_whole_command(tmp_path: Path) -> None:
+    """Every option that workers are started with, in full."""
+    place = lay_cluster(tmp_path / "c", processes=2)
+    end = [
+        *("--death-timeout", "60"),
+        *("--tls-ca-file", str(place.certificate), "--tls-cert", str(place.certificate)),
+        *("--tls-key", str(place.key), "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+    ]
+    begin = ["--name", "n", "--host", "10.0.0.1", "--nthreads", "1", "--memory-limit"]
+    plain = command(place.read_spec(), place, "n", "tls://h:1", "10.0.0.1", "/scratch", {})
+    assert plain == [
+        *("/usr/bin/python3", "-m", "distributed.cli.dask_worker", "tls://h:1", *begin),
+        *(str(850 << 20), "--local-directory", "/scratch", *end, "--protocol", "tls", "--nworkers", "2"),
+    ]
+    pair = _spec(place, slice=_slice(gres="gpu:h100:2", simulated=True), cuda=True)
+    with_gpus = command(
+        pair, place, "n", "tls://h:1", "10.0.0.1", "/scratch", {"CUDA_VISIBLE_DEVICES": "0,1"}
+    )
+    assert with_gpus == [
+        *("/usr/bin/python3", "-m", "dask_cuda.cli", "tls://h:1", *begin),
+        *(str(3850 << 20), "--local-directory", "/scratch", *end),
+    ]
+
+
+def test_a_jobs_whole_environment(tmp_path: Path) -> None:
+    """What was chosen in the kernel, what Slurm and the account say, and nothing of the job's besides."""
+    place = lay_cluster(tmp_path / "c", sys_path=("/a", "/b"))
+    job = {
+        **dict.fromkeys(("SLURM_X", "ROCR_X", "GPU_DEVICE_ORDINAL", "CUDA_DEVICE_ORDER", "TMPDIR"), "job"),
+        **dict.fromkeys(("HOME", "USER", "LOGNAME", "SHELL"), "job"),
+        **dict.fromkeys(("PATH", "LANG", "XSLURM_X", "SHELL_X", "SLURM"), "job"),
+    }
+    told = {
+        "SLURM_Y": "kernel",
+        "LOGNAME": "kernel",
+        "LANG": "kernel",
+        "PYTHONPATH": "kernel",
+        "HOME": "kernel",
+    }
+    own = ("SLURM_X", "ROCR_X", "GPU_DEVICE_ORDINAL", "CUDA_DEVICE_ORDER", "TMPDIR", "HOME", "USER")
+    assert variables(place.read_spec(), told, job) == {
+        **dict.fromkeys((*own, "LOGNAME", "SHELL"), "job"),
+        "LANG": "kernel",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": "/a:/b",
+        "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+    }
+    assert variables(place.read_spec(), {"PATH": "/mine"}, job)["PATH"] == "/mine"
