@@ -158,6 +158,7 @@ def test_what_has_ended_has_nothing_any_more(tmp_path: Path, how: str) -> None:
     assert (status.state, status.living, len(status.events)) == (how, False, 1)
     assert (status.workers, status.memory, status.tasks) == (Workers(), Memory(), Tasks())
     assert (status.jobs, status.pages) == ((), ())
+    assert {*status.workers.model_dump().values(), *status.memory.model_dump().values()} == {0}
     assert status.sentence == (
         "It was closed."
         if how == "closed"

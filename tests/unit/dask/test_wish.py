@@ -216,9 +216,10 @@ def test_a_cluster_adapts_between_bounds_that_can_be(name: str) -> None:
     least = 0 if name == "minimum" else 1
     for value in (least, 10_000):
         assert getattr(cluster_wish(**{"minimum": least, "maximum": 10_000, name: value}), name) == value
-    for value in (least - 1, 10_001, 1.0):
+    wrong: tuple[float, ...] = (least - 1, 10_001, 1.0)
+    for number in wrong:
         with pytest.raises(BadWish, match=f"^{name}: must be a whole number from {least} to 10000$"):
-            cluster_wish(**{"maximum": 10_000, name: value})
+            cluster_wish(**{"maximum": 10_000, name: number})
     assert cluster_wish(minimum=3, maximum=3, workers=3).workers == 3
     for workers in (2, 5):
         with pytest.raises(BadWish, match=r"^workers: must be from 3 to 4, between which it adapts$"):
