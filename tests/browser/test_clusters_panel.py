@@ -48,7 +48,7 @@ def short_jobs_only(cluster: Any) -> Iterator[None]:
     """Where the slices are, no job may last longer than a minute."""
     _change_partition(cluster, "MaxTime=1")
     yield
-    _change_partition(cluster, "MaxTime=UNLIMITED")
+    _change_partition(cluster, "MaxTime=1-00:00:00")
 
 
 def _change_partition(cluster: Any, change: str) -> None:

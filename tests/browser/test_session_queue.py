@@ -150,4 +150,4 @@ def _closed_to_people(cluster: Any, partition: str) -> Iterator[None]:
     try:
         yield
     finally:
-        allow("ALL")
+        allow("skiva-users")
