@@ -49,7 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.dist = "loadscope"
         config.option.loadscopereorder = False
         if geteuid() == 0:
-            config.option.tx = [f"popen//python={' '.join(world.command())}"] * config.option.numprocesses
+            worlds = (" ".join(world.command(number)) for number in range(config.option.numprocesses))
+            config.option.tx = [f"popen//python={command}" for command in worlds]
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -1,11 +1,13 @@
 """A world of its own for one process of the tests: accounts, homes, temporary files and processes.
 
 `command(…)` is what goes before a Python's own arguments. Two worlds share the network, the kernel's
-cgroups and what is installed; in each there may be a `researcher1`, with a home that the other never sees.
-It takes root. When the process ends, everything that it has left behind ends with it.
+cgroups and what is installed; in each there may be a `researcher1`, with a home that the other never sees
+and, because the kernel tells whose a connection is by number alone, with a number of its own. It takes root.
+When the process ends, everything that it has left behind ends with it.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +17,18 @@ __all__ = ["command"]
 _OURS = r"^(researcher[0-9]|instructor[0-9]|skiva-)"
 
 
-def command(python: str = sys.executable) -> list[str]:
-    """The command line that runs `python` in a world of its own."""
+def command(number: int = 0) -> list[str]:
+    """What runs this Python in a world of its own; `number` tells those side by side apart."""
     namespaces = ("--mount", "--pid", "--ipc", "--fork", "--mount-proc", "--kill-child")
-    return ["/usr/bin/unshare", *namespaces, "--propagation", "slave", "--", python, __file__]
+    python = (sys.executable, __file__, str(number))
+    return ["/usr/bin/unshare", *namespaces, "--propagation", "slave", "--", *python]
 
 
-def main(arguments: list[str]) -> int:
+def main(number: int, arguments: list[str]) -> int:
     """Become the first process of a new world, run Python in it and collect whatever is left behind."""
-    _make_files()
+    _make_files(number)
+    # What a shell starts in the background ignores it, and so would everything below.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen([sys.executable, *arguments])
     while True:
         pid, status = os.waitpid(-1, 0)
@@ -31,7 +36,7 @@ def main(arguments: list[str]) -> int:
             return os.waitstatus_to_exitcode(status) & 0xFF
 
 
-def _make_files() -> None:
+def _make_files(number: int) -> None:
     # Memory, not a disk: a suite that waits for a disk all the time tells nothing more about Skiva.
     for place, mode in (("/tmp", "1777"), ("/var/tmp", "1777"), ("/home", "755")):  # noqa: S108
         _run("mount", "-t", "tmpfs", "-o", f"mode={mode},size=75%", "skiva-test", place)
@@ -39,6 +44,11 @@ def _make_files() -> None:
     _run("cp", "-a", "/etc", str(etc))
     for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"):
         _run("sed", "-i", "-E", rf"/{_OURS}/d; s/(:|,)(researcher|instructor)[0-9][^,]*//g", str(etc / name))
+    with (etc / "login.defs").open("a") as settings:
+        for kind in ("UID", "GID"):
+            least, system = 20_000 + 1_000 * number, 900 - 20 * number
+            settings.write(f"{kind}_MIN {least}\n{kind}_MAX {least + 999}\n")
+            settings.write(f"SYS_{kind}_MIN {system - 19}\nSYS_{kind}_MAX {system}\n")
     for record in etc.glob("skiva-accounts.*"):
         record.unlink()
     _run("mount", "--bind", str(etc), "/etc")
@@ -49,4 +59,4 @@ def _run(*argv: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(int(sys.argv[1]), sys.argv[2:]))
