@@ -61,7 +61,7 @@ class Tag:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The tag that `text` spells, or None where it is anything else, even nearly a tag."""
-        match text[: _MAX_LENGTH + 1].split(":"):
+        match text.split(":"):
             case ["skiva", hub, owner, nonce] if owner.count("/") == 1:
                 user, server = map(_unescape, owner.split("/"))
             case _:
@@ -112,7 +112,7 @@ class RunTag:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The tag that `text` spells, or None where it is anything else."""
-        kind, _, run = text[: _MAX_LENGTH + 1].partition(":")
+        kind, _, run = text.partition(":")
         return cls(run) if kind == "skiva-run" and RUN_ID.fullmatch(run) else None
 
 
@@ -146,7 +146,7 @@ class ClusterTag:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The tag that `text` spells, or None where it is anything else."""
-        match text[: _MAX_LENGTH + 1].split(":"):
+        match text.split(":"):
             case ["skiva-cluster", cluster, batch, owner] if RUN_ID.fullmatch(cluster):
                 if _NUMBER.fullmatch(batch) and _NUMBER.fullmatch(owner):
                     return cls(cluster, int(batch), int(owner))

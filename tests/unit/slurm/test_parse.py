@@ -172,12 +172,26 @@ def test_a_garbled_answer_never_invents_a_job(at: int, letter: str) -> None:
     assert len(jobs) <= len(parse_jobs(JOBS, NONCE))
 
 
+_NO_ANSWER = "squeue's answer is empty or not in the form that was asked for"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "\n", "slurm_load_jobs error", JOBS.replace(NONCE, "other"), "x" * 10**6]
+    ("text", "why"),
+    [
+        ("", _NO_ANSWER),
+        ("\n", _NO_ANSWER),
+        ("slurm_load_jobs error", _NO_ANSWER),
+        (JOBS.replace(NONCE, "other"), _NO_ANSWER),
+        ("x" * 10**6, _NO_ANSWER),
+        (JOBS.replace("JOBID", "JOB", 1), "squeue's answer does not begin with its heading"),
+        (JOBS + "1", "squeue's answer is cut off"),
+        (JOBS.replace("\x1f", "", 1), "a row of squeue's answer is garbled"),
+        (JOBS.replace(f"\x1f{NONCE}\x1f", f"\x1fx{NONCE}\x1f", 1), "a row of squeue's answer is garbled"),
+    ],
 )
-def test_an_answer_without_its_heading_is_no_empty_queue(text: str) -> None:
-    """Nothing, an error text or another query's answer is not taken for an empty queue."""
-    with pytest.raises(Unreadable):
+def test_an_answer_that_is_not_whole_is_no_empty_queue(text: str, why: str) -> None:
+    """Nothing, an error text, another query's answer or a part of one is refused, and it is said why."""
+    with pytest.raises(Unreadable, match=f"^{why}$"):
         parse_jobs(text, NONCE)
 
 
@@ -188,8 +202,57 @@ def test_an_empty_queue_is_empty() -> None:
 
 def test_a_row_without_its_number_is_unreadable() -> None:
     """A row must begin with a job's number."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(Unreadable, match=r"^a row of squeue's answer does not begin with a job's number$"):
         parse_jobs(squeue([{"jobid": "12x"}]), NONCE)
+
+
+def test_the_fields_of_a_row_are_where_they_belong() -> None:
+    """Each field that a site's own choices can fill is read from its place, and long ones are cut."""
+    row = {
+        "jobid": "7",
+        "username": "ann",
+        "state": "PENDING",
+        "partition": "gpu",
+        "tres-per-job": "gres:gpu:2",
+        "submittime": "1795295900",
+        "prioritylong": "18446744073709551615",
+        "restartcnt": "2",
+        "reason": "r" * 1001,
+        "exit_code": "783",
+    }
+    job = parse_jobs(squeue([row]), NONCE)[7]
+    assert (job.user, job.partition, job.gres) == ("ann", "gpu", (Gres("gpu", "", 2),))
+    assert (job.submitted, job.priority, job.restarts) == (1795295900.0, 2**64 - 1, 2)
+    assert (job.reason, job.exit_code) == ("r" * 1000, "3:15")
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("0", "0:0"),
+        ("256", "1:0"),
+        ("9", "0:9"),
+        ("137", "0:9"),
+        ("65280", "255:0"),
+        ("1:2", "1:2"),
+        ("x", ""),
+    ],
+)
+def test_an_exit_status_is_a_code_and_a_signal(told: str, read: str) -> None:
+    """Of wait(2)'s status the mark of a core dump is no part of the signal; Slurm's own form stays."""
+    assert parse_jobs(squeue([{"jobid": "7", "exit_code": told}]), NONCE)[7].exit_code == read
+
+
+@pytest.mark.parametrize("length", [999, 1000, 1001])
+def test_a_list_of_tasks_is_cut_at_its_bound_and_keeps_its_limit(length: int) -> None:
+    """A list of at most 1,000 letters is kept whole; of what should be a limit only a little is."""
+    listed = ",".join(["1"] * 499 + ["1" * (length - 998)])
+    assert len(listed) == length
+    row = {"jobid": "9", "arrayjobid": "9", "arraytaskid": f"{listed}%{'7' * 3000}"}
+    array = parse_jobs(squeue([row]), NONCE)[9].array
+    assert array is not None
+    kept = listed if length <= 1000 else listed.rpartition(",")[0] + ",..."
+    assert array.tasks == f"{kept}%{'7' * 3000}"[: 2000 if length <= 1000 else len(kept) + 21]
 
 
 def test_odd_fields_leave_the_others_alone() -> None:
@@ -249,6 +312,19 @@ def test_nodes_of_later_versions_are_read() -> None:
     assert down.states == {"DOWN", "NOT_RESPONDING"}
 
 
+def test_what_a_line_of_a_node_leaves_out_is_nothing() -> None:
+    """Without an address a node has its name; what is reserved for the system is not memory for jobs."""
+    told = "NodeName=n1 CPUTot=8 State=IDLE RealMemory=1000 MemSpecLimit=1500 Gres=(null) Reason= x\n"
+    node = parse_nodes(told)["n1"]
+    assert (node.address, node.partitions, node.gres, node.gres_used) == ("n1", (), (), ())
+    assert (node.cores, node.cores_used, node.memory_mb, node.memory_used_mb) == (8, 0, 0, 0)
+    assert node.reason == "x"
+    long = parse_nodes(f"NodeName=n2 CPUTot=8 CPUEfctv=6 State=IDLE Partitions=a,,b Reason={'r' * 1001}\n")[
+        "n2"
+    ]
+    assert (long.cores, long.partitions, long.reason) == (6, ("a", "b"), "r" * 1000)
+
+
 def test_lines_that_go_on_with_a_remark_are_passed_over() -> None:
     """An operator's remark with a line break does not make the list unreadable."""
     text = (CORPUS / "nodes-22.05-busy.txt").read_text() + "second line of a remark\n"
@@ -256,12 +332,21 @@ def test_lines_that_go_on_with_a_remark_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "\n", "NodeName=n1 State=IDLE CPUTot=8", "NodeName=n1\n", "Slurm error\n", "NodeName= State=IDLE\n"],
+    ("text", "why"),
+    [
+        ("", "scontrol's list of nodes is empty, garbled or cut off"),
+        ("\n", "scontrol's list of nodes is empty, garbled or cut off"),
+        ("NodeName=n1 State=IDLE CPUTot=8", "scontrol's list of nodes is empty, garbled or cut off"),
+        ("Slurm error\n", "scontrol's list of nodes is empty, garbled or cut off"),
+        ("NodeName=n1\n", "a line of scontrol's list of nodes is garbled"),
+        ("NodeName=n1 State=IDLE\n", "a line of scontrol's list of nodes is garbled"),
+        ("NodeName=n1 CPUTot=8\n", "a line of scontrol's list of nodes is garbled"),
+        ("NodeName= State=IDLE CPUTot=8\n", "a line of scontrol's list of nodes is garbled"),
+    ],
 )
-def test_a_list_of_nodes_that_is_not_whole_is_unreadable(text: str) -> None:
+def test_a_list_of_nodes_that_is_not_whole_is_unreadable(text: str, why: str) -> None:
     """Nothing, half a line and error texts are not taken for a cluster without nodes."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(Unreadable, match=f"^{why}$"):
         parse_nodes(text)
 
 

@@ -72,6 +72,38 @@ def test_the_command_line_has_a_fixed_shape(fields: dict[str, Any]) -> None:
     assert all(argument.isprintable() for argument in argv)
 
 
+def test_what_sbatch_is_told_is_word_for_word_what_was_asked_for() -> None:
+    """Every option with its value, once with all that a site may leave out and once without."""
+    optional = {"account": "chem", "qos": "short", "constraint": "ib", "reservation": "course"}
+    full = JobRequest(**{**PLAIN, **optional, "name": "fit", "requeue": True, "tasks": 3})
+    assert sbatch_options(full) == [
+        "--parsable",
+        "--requeue",
+        "--job-name=fit",
+        "--comment=skiva:hub1:alice/:0123456789abcdef",
+        "--partition=gpu",
+        "--gres=gpu:1g.10gb:1",
+        "--nodes=1",
+        "--ntasks=1",
+        "--cpus-per-task=2",
+        "--mem=4000M",
+        "--time=120",
+        "--output=/home/alice/.local/state/skiva/servers/x/log",
+        "--chdir=/home/alice",
+        "--signal=B:USR1@120",
+        "--open-mode=append",
+        "--export=ALL",
+        "--account=chem",
+        "--qos=short",
+        "--constraint=ib",
+        "--reservation=course",
+        "--array=0-2",
+    ]
+    plain = sbatch_options(JobRequest(**{**PLAIN, "gres": None}))
+    assert plain[:3] == ["--parsable", "--no-requeue", "--job-name=skiva"]
+    assert len(plain) == len(sbatch_options(full)) - 6
+
+
 @given(requests, requests)
 def test_the_script_depends_on_nothing_but_the_command(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Whatever else differs, the same environment has the same script of three lines."""
@@ -120,7 +152,21 @@ def test_a_path_is_absolute_and_on_one_line(field: str, value: str) -> None:
     """A path cannot be relative, break the line, or switch off Slurm's reading of it."""
     with pytest.raises(ValidationError) as caught:
         JobRequest(**{**PLAIN, field: value})
-    assert caught.value.errors()[0]["loc"] == (field,)
+    assert [(error["loc"], error["msg"]) for error in caught.value.errors()] == [
+        (
+            (field,),
+            "Value error, must be an absolute path without line breaks, control characters and backslashes",
+        )
+    ]
+
+
+@pytest.mark.parametrize("field", ["output", "chdir"])
+def test_a_path_may_have_a_thousand_letters(field: str) -> None:
+    """A path of 1,024 letters is taken, one of 1,025 is not."""
+    longest = "/" + "a" * 1023
+    assert getattr(JobRequest(**{**PLAIN, field: longest}), field) == longest
+    with pytest.raises(ValidationError):
+        JobRequest(**{**PLAIN, field: f"{longest}a"})
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=4))
@@ -130,12 +176,32 @@ def test_a_word_of_the_command_reaches_the_program_as_it_is(words: list[str]) ->
     assert shlex.split(text.partition("exec ")[2]) == ["env", *words]
 
 
-@pytest.mark.parametrize("command", [(), ("",), ("a b",), ("$(id)",), ("-x",), ("env", "a\0b"), ("a\nb",)])
-def test_a_command_begins_with_a_program(command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ((), "Tuple should have at least 1 item after validation, not 0"),
+        *(
+            (words, "Value error, must begin with a program: letters, digits and / _ . + - only")
+            for words in [("",), ("a b",), ("$(id)",), ("-x",), ("a\nb",)]
+        ),
+        (("env", "a\0b"), "Value error, must have no NUL"),
+    ],
+)
+def test_a_command_begins_with_a_program(command: tuple[str, ...], why: str) -> None:
     """What the job runs is named plainly, and no word of it has a NUL."""
     with pytest.raises(ValidationError) as caught:
         JobRequest(**{**PLAIN, "command": command})
-    assert caught.value.errors()[0]["loc"] == ("command",)
+    assert [(error["loc"], error["msg"]) for error in caught.value.errors()] == [(("command",), why)]
+
+
+def test_a_tag_that_is_none_of_ours_is_refused() -> None:
+    """What could not be found again in the queue is not submitted."""
+    with pytest.raises(
+        ValidationError, match=r"Value error, must be a tag of a session, a run or a cluster, such"
+    ):
+        JobRequest(**{**PLAIN, "tag": "lunch"})
+    for tag in ("skiva-run:261122-k3f9ta2x", "skiva-cluster:261122-k3f9ta2x:1:0"):
+        assert JobRequest(**{**PLAIN, "tag": tag}).tag == tag
 
 
 @pytest.mark.parametrize("field", ["cores", "memory_mb", "minutes", "warn_seconds", "tasks", "at_once"])

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skiva_slurm.tags import RUN_ID, RunTag, Tag
+from skiva_slurm.tags import RUN_ID, ClusterTag, RunTag, Tag
 
-names = st.text(min_size=1, max_size=40)
-servers = st.text(max_size=30)
+letters = st.characters()  # lone surrogates too, as names that are no UTF-8 have them
+names = st.text(letters, min_size=1, max_size=40)
+servers = st.text(letters, max_size=30)
 runs = st.from_regex(RUN_ID, fullmatch=True)
 nonces = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 
@@ -69,12 +70,21 @@ def test_what_is_nearly_a_tag_is_none(text: str) -> None:
         ("hub", "alice", "short", "nonce"),
         ("hub", "a" * 1000, "0123456789", "user"),
         ("hub\n", "alice", "0123456789", "hub"),
+        ("hub", "a" * 979, "0123456789", "user"),
     ],
 )
 def test_a_tag_that_could_not_be_read_back_is_not_made(hub: str, user: str, nonce: str, field: str) -> None:
     """The error names the field."""
     with pytest.raises(ValueError, match=f"^{field}:"):
         Tag(hub, user, "", nonce)
+
+
+def test_the_longest_tag_is_read_back() -> None:
+    """A tag fills a comment's thousand letters; `test_a_tag_that_could_not_be_read_back…` has one more."""
+    tag = Tag("hub", "a" * 978, "", "0123456789")
+    assert len(tag.text) == 1000
+    assert Tag.parse(tag.text) == tag
+    assert Tag.parse(f"{tag.text}0") is None
 
 
 @given(names, servers, nonces, runs)
@@ -117,3 +127,54 @@ def test_a_runs_mark_is_made_of_an_id_alone(run: str) -> None:
     """An id that could be a path or break a line is refused."""
     with pytest.raises(ValueError, match=r"^run:"):
         RunTag(run)
+
+
+clusters = st.builds(ClusterTag, runs, st.integers(0, 10**10 - 1), st.integers(0, 10**10 - 1))
+
+
+@given(clusters)
+def test_a_clusters_mark_is_read_back(tag: ClusterTag) -> None:
+    """Whatever a cluster submits is known again, and for nothing else."""
+    assert tag.text == f"skiva-cluster:{tag.cluster}:{tag.batch}:{tag.owner}"
+    assert ClusterTag.parse(tag.text) == tag
+    assert (RunTag.parse(tag.text), Tag.parse(tag.text)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "skiva-cluster:261122-abcdefgh:1",
+        "skiva-cluster:261122-abcdefgh:1:2:3",
+        "skiva-cluster:261122-abcdefg:1:2",
+        "skiva-cluster:261122-abcdefgh:01:2",
+        "skiva-cluster:261122-abcdefgh:1:",
+        "skiva-cluster:261122-abcdefgh:1:2\n",
+        "skiva-cluster:261122-abcdefgh:1:-2",
+        "skiva-cluster:261122-abcdefgh:1:12345678901",
+        "skiva-cluster:261122-abcdefgh:\u0661:2",
+        "skiva-run:261122-abcdefgh:1:2",
+    ],
+)
+def test_what_is_nearly_a_clusters_mark_is_none(text: str) -> None:
+    """Fewer or more parts, numbers that are spelt otherwise, and whatever comes after."""
+    assert ClusterTag.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("cluster", "batch", "owner", "field"),
+    [
+        ("", 1, 1, "cluster"),
+        ("latest", 1, 1, "cluster"),
+        ("261122-abcdefgh", -1, 1, "batch"),
+        ("261122-abcdefgh", 10**10, 1, "batch"),
+        ("261122-abcdefgh", 1, -1, "owner"),
+        ("261122-abcdefgh", 1, 10**10, "owner"),
+    ],
+)
+def test_a_clusters_mark_is_made_of_an_id_and_two_numbers(
+    cluster: str, batch: int, owner: int, field: str
+) -> None:
+    """The error names the field."""
+    with pytest.raises(ValueError, match=f"^{field}: must be a"):
+        ClusterTag(cluster, batch, owner)
