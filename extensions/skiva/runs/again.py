@@ -27,8 +27,6 @@ def again(run: Run, **changes: Any) -> Run:
         raise BadWish(f"{unknown[0][:60]}: there is no such option; there are {', '.join(sorted(_OPTIONS))}")
     spec = run.spec
     known = {name: getattr(spec, name) for name in _OPTIONS}
-    if spec.tasks is None:
-        known["at_once"] = None
     wanted = wish(**{**known, **changes})
     files = {name: (run.directory / name).read_bytes() for name in _TAKEN if (run.directory / name).exists()}
     tasks = spec.tasks

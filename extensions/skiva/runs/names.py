@@ -136,8 +136,6 @@ def _more(part: ast.AST, found: Names) -> None:
         case ast.Delete(targets=targets):
             found.read |= {target.id for target in targets if isinstance(target, ast.Name)}
             found.bound -= {target.id for target in targets if isinstance(target, ast.Name)}
-        case ast.AnnAssign(target=ast.Name(id=name), value=None):
-            found.bound.discard(name)
         case ast.ImportFrom(names=names):
             found.star = found.star or any(one.name == "*" for one in names)
         case ast.NamedExpr(target=ast.Name(id=name)):

@@ -65,6 +65,8 @@ def test_plain_statements(code: str, read: set[str], perhaps: set[str], bound: s
         ("for i in r:\n  s += i", {"r", "s"}, set()),
         ("for i in r:\n  if i: s = 0\n  else: s += i", {"r"}, {"s"}),
         ("for i in r: pass\nprint(i)", {"r"}, {"i"}),
+        ("for i in r:\n  if i: print(s)\n  s = 1", {"r"}, {"s"}),
+        ("if a:\n  b = 1\n  b: t\n  print(b)", {"a", "t"}, set()),
         ("while a: b = c\nelse: d", {"a", "c", "d"}, set()),
         ("with open(p) as f: d = f.read()\nprint(d)", {"p"}, set()),
         ("try:\n import cupy as xp\nexcept ImportError:\n import numpy as xp\nxp.ones(n)", {"n"}, set()),

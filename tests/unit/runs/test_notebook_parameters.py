@@ -1,8 +1,8 @@
 """Parameters of notebooks, and from which cell on they are run."""
 
+import json
 import keyword
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(_names, _values, min_size=1, max_size=4))
 def test_the_injected_cell_sets_exactly_what_was_given(parameters: dict[str, Any]) -> None:
     """Whatever plain values are given, running the cell gives them back, and nothing else is run."""
@@ -102,7 +102,7 @@ def test_assigned_names_are_found_in_their_order() -> None:
     assert assigned("not python") == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.sampled_from(["code", "text", "empty", "parameters"]), min_size=1, max_size=8),
     st.integers(0, 8),
@@ -147,9 +147,26 @@ def test_what_is_no_notebook_is_told_in_words(content: str | bytes) -> None:
         readable(content)
 
 
+_odd = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3))
+_cell = st.fixed_dictionaries(
+    {"cell_type": st.sampled_from(["code", "markdown"]), "source": st.text(max_size=5)},
+    optional=dict.fromkeys(("metadata", "outputs", "execution_count", "id"), _odd),
+)
+_whole = st.fixed_dictionaries(
+    {"nbformat": st.just(4), "nbformat_minor": st.sampled_from([4, 5]), "cells": st.lists(_cell, max_size=3)},
+    optional={"metadata": st.just({}) | _odd},
+)
+
+
 @settings(deadline=None)
-@given(st.text() | st.binary())
+@given(st.text() | st.binary() | _whole.map(json.dumps))
 def test_reading_never_breaks(content: str | bytes) -> None:
-    """Whatever is given as a notebook, there is a notebook or a sentence."""
-    with suppress(NoNotebook):
-        readable(content)
+    """Whatever is given as a notebook, there is a notebook whose cells can be run, or a sentence."""
+    try:
+        notebook = readable(content)
+    except NoNotebook as refusal:
+        assert "\n" not in str(refusal)  # noqa: PT017 - one or the other
+    else:
+        for cell in notebook.cells:
+            assert isinstance(cell.source.strip(), str)
+            assert cell.cell_type != "code" or {"outputs", "execution_count", "metadata"} <= cell.keys()
