@@ -49,7 +49,7 @@ def _mutate(paths: Sequence[Path], *, tests: Sequence[str] | None, jobs: int, fl
             (trees.mutated / file).write_text(text)
             found += mutants
         names = [mutant.name for mutant in found]
-        result = runner.run(trees, names, tests or tree.tests_of(files), jobs=jobs)
+        result = runner.run(trees, names, tests or tree.tried_with(files), jobs=jobs)
     print(report.text(found, result, floor=floor))
     return report.share(found, result)
 

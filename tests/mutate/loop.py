@@ -24,9 +24,8 @@ from mutmut.configuration import config as mutmut_config
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
-# A mutant may take so many times what its tests took without it, and so many seconds more.
+# A mutant may take so many times what its tests took without it, and some seconds more.
 _TIMES = 5
-_SECONDS = 5.0
 _MOST_MEMORY = 4 * 1024**3
 
 
@@ -36,6 +35,8 @@ class Plan(TypedDict):
     mutants: list[str]
     pytest: list[str]
     scratch: str
+    seconds: float
+    """How long a mutant may take at least."""
     jobs: int
 
 
@@ -73,6 +74,7 @@ class Tries:
         self._tests: dict[str, list[tuple[float, pytest.Item]]] = defaultdict(list)
         self._limits: dict[int, tuple[float, str]] = {}
         self._failed: dict[str, str] = {}
+        self._said = time.monotonic()
         self._seen: set[str] = set()
         self._caches: list[Callable[[], object]] = []
 
@@ -97,7 +99,8 @@ class Tries:
         if session.testsfailed:  # they could not be collected
             return True
         self._learn(session)
-        for mutant in self._plan["mutants"]:
+        for number, mutant in enumerate(self._plan["mutants"]):
+            self._say(number)
             tests = sorted(self._tests[mutant.partition("__mutmut_")[0]], key=lambda one: one[0])
             if not tests:
                 self.result["untested"].append(mutant)
@@ -125,6 +128,11 @@ class Tries:
         for clear in self._caches:
             clear()
 
+    def _say(self, number: int) -> None:
+        if time.monotonic() > self._said + 10:
+            self._said = time.monotonic()
+            print(f"{number} of {len(self._plan['mutants'])} mutants", file=sys.stderr, flush=True)
+
     def _learn(self, session: pytest.Session) -> None:
         """Run all tests without a mutant: what each calls, and how long it takes."""
         told = Path(self._plan["scratch"], "learned")
@@ -147,7 +155,7 @@ class Tries:
         return time.monotonic() - begun, sorted(state()._stats)
 
     def _start(self, mutant: str, tests: list[tuple[float, pytest.Item]]) -> None:
-        seconds = _SECONDS + _TIMES * sum(took for took, _ in tests)
+        seconds = self._plan["seconds"] + _TIMES * sum(took for took, _ in tests)
         if (child := os.fork()) == 0:
             self._be_a_child(mutant)
             resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))

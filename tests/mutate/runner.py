@@ -14,16 +14,17 @@ class Stopped(Exception):
     """The mutants could not be tried, and why."""
 
 
-def run(trees: Trees, mutants: Sequence[str], tests: Sequence[str], *, jobs: int) -> Result:
-    """Try mutants with tests."""
+def run(
+    trees: Trees, mutants: Sequence[str], tests: Sequence[str], *, jobs: int, seconds: float = 5.0
+) -> Result:
+    """Try mutants with tests; each may take so many seconds, or more where its tests do."""
     plan, result = trees.scratch / "plan", trees.scratch / "result"
-    plan.write_text(json.dumps(_plan(trees, mutants, tests, jobs)))
+    plan.write_text(json.dumps(_plan(trees, mutants, tests, jobs, seconds)))
     done = subprocess.run(
         [*_alone(), sys.executable, "-m", "tests.mutate.loop", str(plan), str(result)],
         cwd=trees.mutated,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(trees.plain / root) for root in trees.roots)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         check=False,
     )
     said = done.stdout.decode(errors="replace")[-20000:]
@@ -35,7 +36,7 @@ def run(trees: Trees, mutants: Sequence[str], tests: Sequence[str], *, jobs: int
     return told
 
 
-def _plan(trees: Trees, mutants: Sequence[str], tests: Sequence[str], jobs: int) -> Plan:
+def _plan(trees: Trees, mutants: Sequence[str], tests: Sequence[str], jobs: int, seconds: float) -> Plan:
     return Plan(
         mutants=list(mutants),
         pytest=[
@@ -46,6 +47,7 @@ def _plan(trees: Trees, mutants: Sequence[str], tests: Sequence[str], jobs: int)
             *tests,
         ],
         scratch=str(trees.scratch),
+        seconds=seconds,
         jobs=jobs,
     )
 

@@ -72,7 +72,7 @@ def modules(root: Path, paths: Sequence[Path]) -> list[Path]:
     return sorted(file.relative_to(root) for file in found)
 
 
-def tests_of(files: Iterable[Path]) -> list[str]:
+def tried_with(files: Iterable[Path]) -> list[str]:
     """The tests that modules are tried with."""
     found: dict[str, None] = {}
     for file in files:
