@@ -1,7 +1,9 @@
 """How large a number, a text or a request may be that reaches the server, to the last one that is taken."""
 
 import json
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -9,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clusters_on_disk import cluster_id, lay_cluster
 from tests.support.runs_lab import Lab
-from tests.support.runs_on_disk import lay, run_id
+from tests.support.runs_on_disk import lay, run_id, write
 
+from skiva.runs.wish import BadWish
 from skiva.server.answering import AnsweringHandler
 from skiva.server.problems import Problem, body_of
+from skiva.server.runs.actions import place_of
 
 RUN = run_id(1)
 
@@ -90,18 +94,17 @@ async def test_each_number_of_an_address_has_its_bounds(
         assert (answer == {"message": sentence}) == (code == 400)
 
 
-async def test_a_page_has_as_many_runs_as_were_asked_for_and_200_by_default(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither one more nor one less, and it says that there are more."""
+async def test_a_page_has_as_many_runs_as_were_asked_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one more nor one less, or one page by default, and it says whether there are more."""
     monkeypatch.setattr("skiva.server.runs.index._PATIENCE", 1e9)
-    for number in range(203):
+    monkeypatch.setattr("skiva.server.runs.handlers._PAGE", 3)
+    for number in range(5):
         lay(lab.runs, run_id(number))
-    for query, most in (("", 200), ("?limit=1", 1), ("?limit=202", 202)):
+    for query, most in (("", 3), ("?limit=1", 1), ("?limit=4", 4)):
         answer = (await lab.ask(f"runs{query}"))[1]
         assert (len(answer["runs"]), answer["more"]) == (most, True)
-    answer = (await lab.ask("runs?limit=203"))[1]
-    assert (len(answer["runs"]), answer["more"]) == (203, False)
+    answer = (await lab.ask("runs?limit=5"))[1]
+    assert (len(answer["runs"]), answer["more"]) == (5, False)
 
 
 async def test_an_offset_beyond_the_end_of_a_log_is_its_end(lab: Lab) -> None:
@@ -142,3 +145,74 @@ def test_any_other_body_is_refused_in_one_sentence(raw: bytes, sentence: str) ->
     with pytest.raises(Problem) as refused:
         body_of(raw, _FIELDS)
     assert (refused.value.status, str(refused.value)) == (400, sentence)
+
+
+# -- paths, and what a run's files may hold ------------------------------------------------------
+
+_SERVED = Path("/home/ann")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("fit.ipynb", "/home/ann/fit.ipynb"),
+        ("/work/fit.ipynb", "/home/ann/work/fit.ipynb"),
+        ("//work//./fit.ipynb", "/home/ann/work/fit.ipynb"),
+        ("/home/ann/work/fit.ipynb", "/home/ann/work/fit.ipynb"),
+        ("/home/anna/fit.ipynb", "/home/ann/home/anna/fit.ipynb"),
+        ("..fit.ipynb", "/home/ann/..fit.ipynb"),
+        ("x" * 4000, f"/home/ann/{'x' * 4000}"),
+    ],
+)
+def test_a_notebook_is_where_the_file_browser_shows_it(path: str, place: str) -> None:
+    """Its path is the browser's, or the one on the disk; it never leaves what the browser shows."""
+    assert place_of(_SERVED, path) == Path(place)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        *[
+            (path, "path: must be the path of a notebook")
+            for path in ("", "/", "//", 5, None, "a\0b", "x" * 4001)
+        ],
+        *[
+            (path, "path: must be below the directory")
+            for path in ("..", "a/../b", "../../etc/passwd", "/home/ann/../bob/fit.ipynb")
+        ],
+    ],
+)
+def test_what_is_no_path_of_a_notebook_is_refused(path: object, sentence: str) -> None:
+    """In a sentence that begins with the field."""
+    with pytest.raises(BadWish, match=f"^{sentence}"):
+        place_of(_SERVED, path)
+    with pytest.raises(BadWish, match=r"^path: (must be the path|this server's files are not on a disk)"):
+        place_of(None, path)
+
+
+async def test_what_a_run_left_is_told_within_bounds(lab: Lab) -> None:
+    """Two hundred names, without hidden ones, links and its own files; an error as far as it helps."""
+    place = lay(lab.runs, RUN)
+    for number in range(201):
+        (place / f"out-{number:03}").touch()
+    for name in (".hidden", "tasks", "summary.json", "seen.json"):
+        (place / name).touch()
+    (place / "out-link").symlink_to("/etc/passwd")
+    error = {"type": "E", "message": 5, "traceback": "begin" + "x" * 100_000, "secret": "no"}
+    write(place / "error.json", error)
+    told = (await lab.ask(f"runs/{RUN}"))[1]
+    assert told["outputs"] == [f"out-{number:03}" for number in range(200)]
+    assert told["error"] == {"type": "E", "message": "5", "traceback": "x" * 100_000}
+    assert (told["log_size"], told["tail"]) == (0, "")
+
+
+async def test_a_description_of_a_run_is_told_as_browsers_read_it(lab: Lab) -> None:
+    """Infinity is nothing; one of megabytes is left out, and the run is told all the same."""
+    lay(lab.runs, RUN, parameters={"rate": math.inf, "name": "x"})
+    told = (await lab.ask(f"runs/{RUN}"))[1]
+    assert told["spec"]["parameters"] == {"rate": None, "name": "x"}
+    lay(lab.runs, run_id(2), parameters={"name": "x" * 2_000_000})
+    told = (await lab.ask(f"runs/{run_id(2)}"))[1]
+    assert (told["spec"], told["id"]) == ({}, run_id(2))
+    lay(lab.runs, run_id(3), parameters={"name": "x" * 1_900_000})
+    assert len((await lab.ask(f"runs/{run_id(3)}"))[1]["spec"]["parameters"]["name"]) == 1_900_000

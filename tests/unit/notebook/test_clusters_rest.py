@@ -10,10 +10,12 @@ import sys
 import time
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.clusters_on_disk import cluster_id, lay_cluster, scheduler_of
 from tests.support.runs_lab import TOKEN, Lab
+from tests.unit.pages.waiting import until
 from tornado.httpclient import AsyncHTTPClient
 
 from skiva.dask.look import look
@@ -324,3 +326,53 @@ def test_what_has_ended_for_good_is_read_once(clusters: Path, monkeypatch: pytes
     assert [seen.status.id for seen in index.all(None)] == wanted[:2]
     lay_cluster(clusters, 1, told={}, keys=False)
     assert index.all(None)[-1].status.living, "another one of the same name is read"
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"id": "261122-otherone", "sentence": "Mine."}, "from the disk"),
+        ({"state": "odd"}, "from the disk"),
+        ({"workers": 5}, "from the disk"),
+        ({"sentence": "Fine."}, "status"),
+    ],
+)
+async def test_a_scheduler_speaks_for_its_own_cluster_alone(
+    lab: Lab, clusters: Path, told: dict[str, Any], sentence: str
+) -> None:
+    """What it tells of another one, or what is nothing that can be told, counts as silence."""
+    place = lay_cluster(clusters, told={"sentence": "from the disk"})
+    async with scheduler_of(place) as scheduler:
+        scheduler.status |= told
+        assert (await lab.ask(f"clusters/{place.id}"))[1]["sentence"] == sentence
+
+
+async def test_pages_that_ask_at_once_ask_a_scheduler_once(
+    lab: Lab, clusters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten open tabs are one request, whose answer all of them get; the next look is another one."""
+    place = lay_cluster(clusters, told={})
+    write_json(place.scheduler, {"http": "https://127.0.0.1:1"})
+    service = lab.app.web_app.settings["skiva_clusters"]
+    go, looked, asked = asyncio.Event(), list[None](), list[str]()
+    really = service.look
+
+    async def look_and_note(work: Any) -> Any:
+        found = await really(work)
+        looked.append(None)
+        return found
+
+    async def ask_by(_: object, method: str, path: str, **__: object) -> dict[str, Any]:
+        asked.append(f"{method} {path}")
+        await go.wait()
+        return {"sentence": "told"}
+
+    monkeypatch.setattr(service, "look", look_and_note)
+    monkeypatch.setattr("skiva.dask.ask.ask_by", ask_by)
+    pages = [asyncio.create_task(service.one(place.id)) for _ in range(10)]
+    await until(lambda: len(looked) == 10)
+    go.set()
+    assert [(await page).sentence for page in pages] == ["told"] * 10
+    assert asked == ["GET status"]
+    assert (await service.one(place.id)).sentence == "told"
+    assert asked == ["GET status"] * 2

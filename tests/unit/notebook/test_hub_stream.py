@@ -196,3 +196,56 @@ async def test_a_hub_that_is_not_there_is_told_from_one_that_is() -> None:
     with pytest.raises(sse.StreamBrokenError, match="names no host"):
         async for _ in sse.events("nowhere", {}, None, silence=1):
             pass
+
+
+def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no end would fill the memory; a line of the most is still one."""
+    monkeypatch.setattr(sse, "_LONGEST_LINE", 10)
+    text = sse.EventText()
+    assert list(text.feed(b"data: 1234")) == []
+    with pytest.raises(sse.StreamBrokenError, match="a line without an end"):
+        list(text.feed(b"5"))
+    assert list(sse.EventText().feed(b"data: 12345678\r\n\r\n")) == ["12345678"]
+
+
+def test_lines_of_data_are_taken_as_they_are() -> None:
+    """One blank after the colon belongs to the form, others to the data; an event without data is none."""
+    text = sse.EventText()
+    assert list(text.feed(b"data:  a \ndata:b\ndatax: c\n\n\nevent: x\n\ndata:\n\n")) == [" a \nb", ""]
+    assert list(text.feed(b"data: \xff\n\n")) == ["\ufffd"]
+
+
+@pytest.mark.parametrize("ends", ["0", "-5", '"9"', "[]"])
+def test_an_end_that_cannot_be_is_none(state: Watched, ends: str) -> None:
+    """Only a number above nothing is an end."""
+    note_event(state, f'{{"jobs": [{{"job_id": 7, "ends": {ends}}}]}}')
+    assert state.ends == 1000
+
+
+def test_the_shortest_pauses_are_half_a_second_to_one() -> None:
+    """Whatever is drawn, and before any failure too."""
+    assert [pause(n, lambda: 0.0) for n in (0, 1, 2, 6, 7)] == [0.5, 0.5, 1, 16, 30]
+    assert pause(1, lambda: 0.5) == 0.75
+
+
+async def test_a_stream_is_asked_for_as_http_has_it() -> None:
+    """With its query and its host, and without what stands before the host."""
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(HEAD + chunk("data: 1\n\n") + b"0\r\n\r\n")
+        await writer.drain()
+
+    async with hub(talk) as url:
+        address = url.replace("http://", "http://user:secret@").removesuffix("/services/skiva/stream")
+        for path in ("", "/stream?a=1&b=2"):
+            stream = sse.events(f"{address}{path}", {"X-Own": "1"}, None, silence=30)
+            assert await anext(stream) == "1"
+            with pytest.raises(sse.StreamBrokenError, match=r"^it ended$"):
+                await anext(stream)
+    assert [text.split(b"\r\n")[0] for text in heard] == [b"GET / HTTP/1.1", b"GET /stream?a=1&b=2 HTTP/1.1"]
+    host = address.rpartition("@")[2].encode()
+    for text in heard:
+        assert {b"Host: " + host, b"Accept: text/event-stream", b"X-Own: 1"} <= set(text.split(b"\r\n"))
+        assert b"secret" not in text
