@@ -182,13 +182,17 @@ def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subproces
 
 def _new_dir(prefix: str = "test") -> Path:
     """A fresh state directory that has the test run's installed environments."""
+    directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    _install(directory)
+    return directory
+
+
+def _install(directory: Path) -> None:
     installed = os.environ.get("SKIVA_TEST_DIR")
     if not installed:
         pytest.fail("SKIVA_TEST_DIR is not set: run the tests with ./skiva test")
-    directory = Path(tempfile.mkdtemp(prefix=f"skiva-{prefix}-", dir="/var/tmp"))
-    directory.chmod(0o755)
     (directory / "venv").symlink_to(Path(installed) / "venv")
-    return directory
 
 
 def start(directory: Path, *options: str) -> Cluster:
@@ -267,6 +271,7 @@ class _Kept:
             remove(cluster.dir)
         elif cluster is not None:
             assert cluster.skiva("down", "--purge").returncode == 0
+            _install(cluster.dir)  # as it was, for the next one
 
 
 @pytest.fixture(scope="session")
