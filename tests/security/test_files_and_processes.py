@@ -85,12 +85,12 @@ def test_private_files_are_closed_by_their_modes(victim: Session) -> None:
 def test_a_kernels_channels_are_on_no_port(victim: Session) -> None:
     """They are sockets in a private directory, which no account of the node can connect to.
 
-    What its processes listen on besides, or not at all, is told by /proc and not by the file: one port
-    of ipykernel's own, to which forked processes bring their output with a secret.
+    The most that the process listens on is one port of ipykernel's own, to which forked processes bring
+    their output with a secret; what others bring there is not shown, but ends up in the session's log.
     """
     told = json.loads(victim.connection_file.read_text())
     assert told["transport"] == "ipc"
     assert Path(told["ip"]).parent == victim.connection_file.parent
     kernel = psutil.Process(victim.pids[0])
-    listening = [one.laddr for one in kernel.net_connections("inet") if one.status == psutil.CONN_LISTEN]
-    assert [address.ip for address in listening] == ["127.0.0.1"]
+    listening = [one.laddr.ip for one in kernel.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+    assert listening in ([], ["127.0.0.1"])
