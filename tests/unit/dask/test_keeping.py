@@ -218,7 +218,9 @@ def test_nothing_is_asked_for_while_it_is_of_no_use(
 ) -> None:
     """Slurm said no, workers died one after another, or the pause is not over."""
     plan = decide(jobs, wanted=wanted, now=now, lifetime=lifetime, trouble=trouble)
-    assert plan.add == 0 or not (trouble.stuck or now < trouble.until)
+    calm = decide(jobs, wanted=wanted, now=now, lifetime=lifetime, trouble=_CALM)
+    assert plan.add == (0 if trouble.stuck or now < trouble.until else calm.add)
+    assert (plan.retire, plan.drop) == (calm.retire, calm.drop), "who goes does not depend on it"
 
 
 @given(st.integers(1, 30), moments)

@@ -147,7 +147,9 @@ def test_what_others_put_there_is_not_a_kernel_of_mine(tmp_path: Path, prefix: P
     assert set(ignored) == {"planted", "changed", "open", "linked"}
     assert all(ignored.values())
     kernels.chmod(0o777)
-    assert all(entry.ignored for entry in store.entries(kernels))
+    ignored = {entry.name: entry.ignored for entry in store.entries(kernels)}
+    assert {"mine", "planted", "changed", "open", "linked"} == ignored.keys()
+    assert all(ignored.values())
 
 
 def test_a_kernel_is_written_whole_or_not_at_all(tmp_path: Path, prefix: Path) -> None:
