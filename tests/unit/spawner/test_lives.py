@@ -58,12 +58,13 @@ def test_a_submission_outlives_its_hub(
     hub.pass_time(dies)
     hub = hub.restarted()
     cluster.submitting_takes = 0.2
-    hub.pass_time(10)
+    hub.pass_time(12)
     (number,) = cluster.living
     cluster.run(number)
     hub.tell(number)
     hub.pass_time(5)
     assert hub.is_open(number)
+    assert cluster.cancelled == []
 
 
 def test_a_submission_is_looked_for_until_slurm_answers(hub: FakeHub, cluster: FakeCluster) -> None:
@@ -76,7 +77,7 @@ def test_a_submission_is_looked_for_until_slurm_answers(hub: FakeHub, cluster: F
     hub = FakeHub(cluster, hub.database)
     hub.pass_time(60)
     cluster.silent = False
-    hub.pass_time(5)
+    hub.pass_time(40)
     assert cluster.living == [100]
     assert hub.session is not None
     assert (hub.session.phase, hub.session.record.job_id) == (State.WAITING, 100)
@@ -131,6 +132,7 @@ def test_a_refusal_is_passed_on(
     hub.pass_time(3)
     assert hub.spawner.failure.cause == cause
     assert hub.spawner.failure.sentence.endswith(".")
+    assert (hub.session, hub.spawner.session_token) == (None, "")
     assert (hub.kept.get("session"), hub.spawner.ready, cluster.jobs) == (None, False, {})
 
 
@@ -275,7 +277,7 @@ def test_a_report_about_somebody_elses_job_is_refused(hub: FakeHub, cluster: Fak
 
 
 def test_the_address_of_a_server_is_slurms(hub: FakeHub, cluster: FakeCluster) -> None:
-    """A node that the reading lacks is asked for once more, then the job is put off."""
+    """A job on a node that no reading shows is put off."""
     number = hub.submit()
     cluster.run(number)
     cluster.change(number, nodes=("n2",))
@@ -314,7 +316,7 @@ def test_a_job_is_put_off_while_its_number_or_slurm_is_not_known(hub: FakeHub, c
     with pytest.raises(NotYet, match="restarted"):
         hub.tell(number)
     cluster.silent = False
-    hub.pass_time(5)
+    hub.pass_time(40)
     cluster.silent = True
     cluster.requeue(number)
     cluster.run(number)
@@ -421,6 +423,8 @@ def test_a_requeued_session_keeps_its_place(hub: FakeHub, cluster: FakeCluster) 
     hub.pass_time(6)
     assert (hub.route, hub.spawner.pending) == ("", "spawn")
     assert hub.kept["session"]["phase"] == "returning"
+    assert hub.session is not None
+    assert hub.session.step == ""
     cluster.run(number)
     hub.tell(number)
     hub.pass_time(3)
@@ -468,7 +472,7 @@ def test_a_requeue_that_the_hub_slept_through(
     if restarts:
         hub = hub.restarted()
     cluster.silent = False
-    hub.pass_time(10)
+    hub.pass_time(40)
     assert hub.route == ""
     if not runs:
         cluster.run(number)
@@ -504,6 +508,19 @@ def test_what_answers_in_its_place_after_a_restart_loses_the_route(
     hub.pass_time(10)
     assert hub.is_open(number)
     assert cluster.living == [number]
+
+
+def test_a_server_whose_job_waits_again_proves_nothing(hub: FakeHub, cluster: FakeCluster) -> None:
+    """The last run may still answer while it ends."""
+    number = hub.open()
+    session = hub.session
+    assert session is not None
+    session.restored()
+    assert hub.wait(session.proves_again())
+    session.restored()
+    cluster.change(number, state="PENDING")
+    hub.wait(hub.watcher.refresh())
+    assert not hub.wait(session.proves_again())
 
 
 def test_an_end_that_the_hub_slept_through_is_noticed(hub: FakeHub, cluster: FakeCluster) -> None:
@@ -578,6 +595,8 @@ def test_a_cancel_ends_the_job_whenever_it_comes(hub: FakeHub, cluster: FakeClus
     hub.wait(hub.cancel())
     assert (hub.session, hub.route, hub.spawner.pending) == (None, "", None)
     assert "session" not in hub.kept
+    assert hub.watcher.snapshot is not None
+    assert hub.watcher.snapshot.jobs[100].state == "CANCELLED", "the page shows its slice as free at once"
     assert cluster.cancelled == [100]
     assert cluster.living == []
     hub.pass_time(100)
@@ -592,7 +611,7 @@ def test_a_cancel_that_slurm_does_not_hear_is_made_up_for(hub: FakeHub, cluster:
     assert (hub.session, hub.route) == (None, "")
     hub = hub.restarted()
     cluster.silent = False
-    hub.pass_time(15)
+    hub.pass_time(60)
     assert cluster.cancelled == [number]
 
 
