@@ -27,7 +27,9 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunsService:
     return found
 
 
-async def test_a_disk_that_hangs_is_told_and_does_not_hold_up_the_server(service: RunsService) -> None:
+async def test_a_disk_that_hangs_is_told_and_does_not_hold_up_the_server(
+    service: RunsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks meanwhile is answered too, the threads end, and afterwards all is as before."""
     free = threading.Event()
     before = threading.active_count()
@@ -37,7 +39,8 @@ async def test_a_disk_that_hangs_is_told_and_does_not_hold_up_the_server(service
     told = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(one) for one in told} == {Problem}
     free.set()
-    async with asyncio.timeout(10):
+    monkeypatch.setattr(turns, "_DISK", 30.0)
+    async with asyncio.timeout(30):
         while threading.active_count() > before:  # noqa: ASYNC110 - threads have no event
             await asyncio.sleep(0.01)
     assert await service.look(lambda index, _: index.root.is_dir())
@@ -56,21 +59,6 @@ async def test_a_submission_that_takes_long_goes_on_when_nobody_waits(service: R
     assert not done.is_set()
     go.set()
     assert await asyncio.to_thread(done.wait, 10)
-
-
-async def test_looks_are_made_one_at_a_time(service: RunsService) -> None:
-    """Twenty pages that ask at once do not read the same directory twenty times at once."""
-    at_once, most = 0, 0
-
-    def look(*_: object) -> None:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        time.sleep(0.001)
-        at_once -= 1
-
-    await asyncio.gather(*(service.look(look) for _ in range(20)))
-    assert most == 1
 
 
 def test_a_server_that_ends_does_not_wait_for_slurm() -> None:
