@@ -92,6 +92,16 @@ def test_functions_read_what_the_cell_assigns(tmp_path: Path) -> None:
     assert namespace["r"] == 5
 
 
+def test_what_is_here_already_is_not_replaced_by_what_a_function_brings() -> None:
+    """A function brings the globals that it needs and the other side lacks; what is there goes before."""
+    namespace = notebook("scale, other = 2, 3\ndef f(v): return v * scale + other")
+    content, names, _ = sorted_out({"f": namespace["f"]}, namespace)
+    there: dict[str, Any] = {"scale": 10}
+    found = unpack_into(content, there)
+    assert (names, found["f"](1)) == (["f"], 13)
+    assert {name: there[name] for name in ("scale", "other")} == {"scale": 10, "other": 3}
+
+
 def test_what_variables_share_stays_shared(tmp_path: Path) -> None:
     """An optimizer that holds a model's weights holds the same ones in the job, and afterwards here."""
     namespace = notebook("w = [0]\nclass O: pass\no = O()\no.weights = w")

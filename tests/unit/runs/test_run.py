@@ -21,6 +21,7 @@ from skiva.runs.offer import find_offer
 from skiva.runs.paths import RunDir
 from skiva.runs.run import NotDone, Run, RunFailed
 from skiva.runs.slurm import Slurm, wait_for
+from skiva.runs.status import Status
 from skiva_slurm.errors import SlurmUnanswered
 
 
@@ -235,4 +236,6 @@ def test_runs_are_shown_as_what_they_are(runs: Path) -> None:
         *time.strftime("%b %d %H:%M", time.localtime(run.spec.created)).split(),
         *("It", "<u>ended</u>."),
     ]
+    waits: Any = SimpleNamespace(spec=run.spec, status=Status(state="queued", action="<i>Wait</i>"))
+    assert "<p>&lt;i&gt;Wait&lt;/i&gt;</p>" in bundle(waits)["text/html"]
     assert "No runs yet" in Runs()._repr_mimebundle_()["text/plain"]

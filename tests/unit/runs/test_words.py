@@ -1,6 +1,7 @@
 """What people may ask for and what travels: odd wishes are refused in words, secrets stay."""
 
 import os
+import pickle
 import threading
 import time
 from pathlib import Path
@@ -126,6 +127,16 @@ def test_what_cannot_travel_is_named_in_one_sentence(name: str) -> None:
         packed(name, _many_things()[name])
     assert str(told.value).startswith(f"{name} cannot travel to the job: ")
     assert "\n" not in str(told.value)
+
+
+def test_an_open_file_stays(tmp_path: Path) -> None:
+    """It would come out as a text in memory on the other side, and what is written to it nowhere."""
+    (tmp_path / "data").write_text("text")
+    with (tmp_path / "data").open() as text, (tmp_path / "data").open("rb") as raw:
+        for file in (text, raw):
+            with pytest.raises(Stays, match=r"^data cannot travel there: an open file .* by its path\.$"):
+                packed("data", file, "there")
+    assert pickle.loads(packed("data", {"x": [1]})) == {"x": [1]}  # noqa: S301
 
 
 def test_variables_that_can_travel_do_although_others_cannot() -> None:

@@ -33,14 +33,13 @@ def find(text: str) -> Run:
             raise LookupError("You have no runs yet; 'skiva submit' makes one.")
         return Run(newest_one)
     known = [one for one in mine if one.id.startswith(text) or one.id.partition("-")[2].startswith(text)]
-    exact = [one for one in known if one.id == text]
-    if len(known) > 1 and not exact:
+    if len(known) > 1:
         some = ", ".join(one.id for one in known[:4])
         more = " and others" if len(known) > 4 else ""
         raise Mistake(f"ID: {text} is the beginning of {some}{more}; type more of it.")
     if not known:
         raise LookupError(f"You have no run whose id begins with {text}; 'skiva jobs' lists them.")
-    return Run((exact or known)[0])
+    return Run(known[0])
 
 
 def _is_mine(run: RunDir) -> bool:
