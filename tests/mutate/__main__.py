@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="tests to try them with (default: the package's)",
     )
     parser.add_argument("--floor", type=float, default=85.0, help="per cent to be noticed (default: 85)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants tried at once")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="mutants tried at once")
     return parser
 
 

@@ -6,6 +6,7 @@ times as long as most tests here.
 """
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -24,8 +25,10 @@ from mutmut.configuration import config as mutmut_config
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
-# A mutant may take so many times what its tests took without it, and some seconds more.
-_TIMES = 5
+# A mutant may take so many times what its tests took without it, and some seconds more: of processor time,
+# and of time, which a busy machine stretches.
+_TIMES_BUSY = 3
+_TIMES = 6
 _MOST_MEMORY = 4 * 1024**3
 
 
@@ -71,7 +74,7 @@ class Tries:
         self.done = False
         self.result = Result(survived=[], untested=[], timed_out=[], failing={}, error="")
         self._plan = plan
-        self._tests: dict[str, list[tuple[float, pytest.Item]]] = defaultdict(list)
+        self._tests: dict[str, list[tuple[float, float, pytest.Item]]] = defaultdict(list)
         self._limits: dict[int, tuple[float, str]] = {}
         self._failed: dict[str, str] = {}
         self._said = time.monotonic()
@@ -143,23 +146,25 @@ class Tries:
             os._exit(0)
         os.waitpid(child, 0)
         learned, self.result["failing"] = json.loads(told.read_text())
-        for item, (seconds, called) in zip(session.items, learned, strict=True):
+        for item, (seconds, busy, called) in zip(session.items, learned, strict=True):
             if item.nodeid not in self.result["failing"]:
                 for function in called:
-                    self._tests[function].append((seconds, item))
+                    self._tests[function].append((seconds, busy, item))
 
-    def _look(self, item: pytest.Item, following: pytest.Item | None) -> tuple[float, list[str]]:
+    def _look(self, item: pytest.Item, following: pytest.Item | None) -> tuple[float, float, list[str]]:
         state()._stats.clear()
-        begun = time.monotonic()
+        begun, busy = time.monotonic(), time.process_time()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        return time.monotonic() - begun, sorted(state()._stats)
+        return time.monotonic() - begun, time.process_time() - busy, sorted(state()._stats)
 
-    def _start(self, mutant: str, tests: list[tuple[float, pytest.Item]]) -> None:
-        seconds = self._plan["seconds"] + _TIMES * sum(took for took, _ in tests)
+    def _start(self, mutant: str, tests: list[tuple[float, float, pytest.Item]]) -> None:
+        seconds = self._plan["seconds"] + _TIMES * sum(took for took, _, _ in tests)
+        busy = math.ceil(self._plan["seconds"] / 4 + _TIMES_BUSY * sum(took for _, took, _ in tests))
         if (child := os.fork()) == 0:
             self._be_a_child(mutant)
             resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
-            for item, following in _pairs([item for _, item in tests]):
+            resource.setrlimit(resource.RLIMIT_CPU, (busy, busy))
+            for item, following in _pairs([item for _, _, item in tests]):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self._failed:
                     with suppress(BaseException):  # servers that a fixture has started, and the like
@@ -186,7 +191,7 @@ class Tries:
             if pid in self._limits:
                 _, mutant = self._limits.pop(pid)
                 self._clean(pid)
-                if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+                if os.WIFSIGNALED(status) and os.WTERMSIG(status) in {signal.SIGKILL, signal.SIGXCPU}:
                     self.result["timed_out"].append(mutant)
                 elif status == 0:
                     self.result["survived"].append(mutant)
