@@ -181,3 +181,189 @@ test('what is asked for is counted in jobs and slice-hours before it is sent', (
   assert.match(limits.tooMuch(offer, { gpus: 1 }, 16, 5), /80 slice-hours, and the site allows 64/);
   assert.match(limits.askWords(offer, { gpus: 1 }, 1, 2), /^1 job, 2 slice-hours of at most 16 jobs/);
 });
+
+test('a state and a job’s state have their looks and their names', () => {
+  assert.deepEqual(['starting', 'closing', 'lost'].map(rows.tone), ['waiting', 'running', 'bad']);
+  assert.deepEqual(
+    ['submitting', 'queued', 'starting', 'ready', 'leaving', 'ended', 'brand_new'].map(rows.jobTone),
+    ['waiting', 'waiting', 'waiting', 'running', 'stopped', 'stopped', 'waiting']
+  );
+  assert.deepEqual(['submitting', 'ready'].map(words.jobStateWords), ['Being submitted', 'Ready']);
+  assert.deepEqual([rows.isBad(cluster({})), rows.isBad(cluster({ state: 'lost' }))], [false, true]);
+});
+
+test('every kind of unrest makes a cluster move, and only while it lives', () => {
+  for (const kind of ['starting', 'queued', 'leaving']) {
+    assert.ok(rows.moves(cluster({ workers: { ...FULL, [kind]: 1 } })), kind);
+    assert.ok(!rows.moves(cluster({ state: 'closed', workers: { ...FULL, [kind]: 1 } })), kind);
+  }
+  for (const kind of ['processing', 'waiting', 'queued']) {
+    assert.ok(rows.moves(cluster({ tasks: { ...IDLE, [kind]: 1 } })), kind);
+    assert.ok(rows.hasWork(cluster({ tasks: { ...IDLE, [kind]: 1 } })), kind);
+  }
+  assert.ok(rows.hasWork(cluster({ tasks: { ...IDLE, memory: 1 } })));
+  assert.ok(!rows.moves(cluster({ tasks: { ...IDLE, memory: 1, erred: 1 } })));
+  assert.ok(rows.moves(cluster({ state: 'starting' })));
+});
+
+test('of clusters made at once the greater id comes first', () => {
+  const made = ['a', 'c', 'b'].map(id => cluster({ id, created: 1 }));
+  assert.equal(
+    rows
+      .inOrder(made)
+      .map(({ id }) => id)
+      .join(''),
+    'cba'
+  );
+});
+
+test('the slider goes at least as far as there are workers', () => {
+  assert.equal(rows.mostOf(cluster({ per_job: 2, most_workers: 4, workers: { ...FULL, wanted: 7 } })), 8);
+  assert.equal(rows.mostOf(cluster({ per_job: 0, most_workers: 5 })), 5);
+  assert.equal(rows.fitting(3, 0, 16), 3);
+});
+
+test('of events at the same moment the later told comes first, and information is no death', () => {
+  const event = (text, at, values = {}) => ({ text, at, level: 'warning', lines: ['x'], ...values });
+  const latest = rows.latestFirst([event('a', 1), event('b', 1), event('c', 0)]);
+  assert.equal(latest.map(({ text }) => text).join(''), 'bac');
+  assert.equal(rows.lastDeath([event('a', 1, { level: 'info' })]), null);
+  assert.equal(rows.lastDeath([event('a', 1, { lines: [] })]), null);
+});
+
+test('the reason for which most workers wait comes first', () => {
+  const jobs = [
+    job({ reason: 'few' }),
+    job({ reason: 'many', workers: 2, action: 'Do this.', expected: NOW + 60 }),
+    job({ reason: 'many', expected: NOW + 30 }),
+    job({ reason: 'many' })
+  ];
+  assert.deepEqual(rows.waitingFor(jobs), [
+    { reason: 'many', action: 'Do this.', workers: 4, expected: NOW + 30 },
+    { reason: 'few', action: '', workers: 1, expected: null }
+  ]);
+});
+
+test('a page’s address has words between slashes and nothing else', () => {
+  assert.deepEqual(['/a', '//a/b-c', 'a_1/b'].map(rows.pagePath), ['a', 'a/b-c', 'a_1/b']);
+  assert.deepEqual(
+    ['a//b', 'a/', 'a b', 'a\n', 'x:y', '%2e', undefined, 7].map(rows.pagePath),
+    Array(8).fill(null)
+  );
+});
+
+test('few pages, or none that is liked, are shown without a fold', () => {
+  const pages = count => Array.from({ length: count }, (_, index) => ({ title: `Page ${index}`, path: 'x' }));
+  assert.deepEqual(
+    rows.sortedPages(pages(12)).map(({ length }) => length),
+    [9, 3]
+  );
+  const liked = [{ title: 'Progress' }, ...pages(8)];
+  assert.deepEqual(
+    rows.sortedPages(liked).map(({ length }) => length),
+    [9, 0]
+  );
+  const [first, others] = rows.sortedPages([
+    ...pages(8),
+    { title: 'CLUSTER MAP' },
+    { title: 'GPU' },
+    { title: 'My progress' }
+  ]);
+  assert.deepEqual([first.map(({ title }) => title), others.length], [['CLUSTER MAP', 'GPU'], 9]);
+});
+
+test('a job that waits says why only beside others, one that runs says where and until when', () => {
+  const soon = job({ expected: NOW - 5 });
+  assert.equal(words.jobWords(soon, NOW, true), 'All are in use. Expected any moment.');
+  assert.equal(words.jobWords(soon, NOW, false), '');
+  const ready = job({ state: 'ready', ready: 1, workers: 1, node: 'n1' });
+  assert.equal(words.jobWords(ready, NOW, true), 'on n1');
+  assert.equal(words.jobWords({ ...ready, ready: 2, workers: 2 }, NOW, false), '2 workers · on n1');
+  assert.equal(words.jobWords({ ...ready, state: 'ended', ends: NOW }, NOW, false), 'on n1');
+});
+
+test('kind and age of a cluster are said with what sets it apart', () => {
+  assert.equal(words.kindWords(cluster({})), 'MIG 1g.10gb');
+  const all = cluster({ slice_title: '', simulated: true, cuda: true, per_job: 2, threads: 4 });
+  assert.equal(words.kindWords(all), '1g.10gb · simulated · CUDA workers · 2 workers a job · 4 threads each');
+  assert.match(words.ageWords(cluster({}), NOW), /^for 1 min 00 s · ends .* \(1 h 0 min left\)$/);
+  const attached = cluster({ ends: null, detached: false, created: NOW + 60 });
+  assert.equal(words.ageWords(attached, NOW), 'for 0 s · ends with its notebook’s kernel');
+  assert.match(words.ageWords(cluster({ state: 'closed' }), NOW), /^made .*\d\d:\d\d/);
+});
+
+test('a line says what a cluster does, or how it ended', () => {
+  const busy = { ...IDLE, processing: 1 };
+  assert.equal(words.lineWords(cluster({ tasks: busy })), '4 ready of 4 workers · 1 task to do');
+  assert.equal(words.lineWords(cluster({ state: 'starting', workers: NONE })), 'no workers');
+  assert.equal(words.lineWords(cluster({ state: 'closing', sentence: 'It closes.' })), 'It closes.');
+  assert.equal(words.lineWords(cluster({ state: 'closed', sentence: '' })), 'Closed');
+  assert.equal(
+    words.spokenRow(cluster({ slice_title: '' })),
+    'search, Running, 4 ready of 4 workers, 1g.10gb'
+  );
+});
+
+test('each kind of task is counted in words', () => {
+  const only = values => words.tasksWords({ ...IDLE, ...values });
+  assert.equal(only({ processing: 1 }), '1 in work');
+  assert.equal(only({ waiting: 1 }), '1 waiting');
+  assert.equal(only({ queued: 2 }), '2 waiting');
+  assert.equal(only({ memory: 2 }), '2 results kept');
+  assert.equal(only({ erred: 1 }), '1 failed');
+});
+
+test('what closing takes away is counted', () => {
+  assert.equal(
+    words.lossWords(cluster({ tasks: { ...IDLE, waiting: 1 } })),
+    'Lost with it: 1 task not done yet. Its jobs end at once.'
+  );
+  assert.equal(
+    words.lossWords(cluster({ tasks: { ...IDLE, memory: 1 } })),
+    'Lost with it: 1 result that only its workers have. Its jobs end at once.'
+  );
+});
+
+test('memory of all workers is told with its limit where there is one', () => {
+  const GB = 1024 ** 3;
+  assert.equal(words.usedWords({ used: GB, limit: 4 * GB }), '1 / 4 GB');
+  assert.equal(words.usedWords({ used: GB, limit: 0 }), '1 GB');
+});
+
+test('many clusters that change are summed up by name', () => {
+  const before = new Map('abcd'.split('').map(id => [id, cluster({ id, name: id })]));
+  const after = [...before.values()].map(one => ({ ...one, state: 'stuck' }));
+  assert.equal(words.changesWords(before, after), '4 clusters changed, of them a, b, c and 1 more.');
+  const three = words.changesWords(before, after.slice(0, 3));
+  assert.match(three, /^a: Stuck\. .* b: Stuck\. .* c: Stuck\./);
+  const shrunk = new Map([['a', cluster({ id: 'a', workers: { ...FULL, leaving: 1 } })]]);
+  assert.equal(
+    words.changesWords(shrunk, [cluster({ id: 'a', state: 'running' })]),
+    'search: 4 workers ready.'
+  );
+});
+
+test('a request that was done stays for some seconds, also where bounds were asked for', () => {
+  const adapts = cluster({ adapt: { minimum: 1, maximum: 8 } });
+  const request = { wish: { minimum: 1, maximum: 8 }, before: { workers: 4 }, heard: true, at: NOW };
+  assert.ok(requests.isShown(request, adapts, NOW + 19));
+  assert.ok(!requests.isShown(request, adapts, NOW + 20));
+  const other = bounds => requests.same({ minimum: 1, maximum: 8 }, bounds);
+  assert.deepEqual(
+    [other({ minimum: 1, maximum: 8 }), other({ minimum: 2, maximum: 8 }), other({ minimum: 1, maximum: 7 })],
+    [true, false, false]
+  );
+});
+
+test('what nobody asks for is not counted against the limits', () => {
+  const offer = { most_jobs: 16, most_slice_hours: 64 };
+  assert.equal(limits.askWords(offer, { gpus: 1 }, 0, 1), '');
+  assert.equal(limits.askWords(offer, { gpus: 1 }, 1, 0), '');
+  assert.equal(limits.askWords(offer, { gpus: 1 }, NaN, 1), '');
+  assert.match(
+    limits.askWords(offer, { gpus: 1 }, 2, 0.5),
+    /^2 jobs, 1 slice-hours of at most 16 jobs and 64 slice-hours at a time, all clusters together\.$/
+  );
+  assert.equal(limits.tooMuch(offer, { gpus: 1 }, 16, 4), '');
+  assert.deepEqual(limits.asked({ gpus: 0 }, 3, 1 / 3), { jobs: 3, sliceHours: 1 });
+});

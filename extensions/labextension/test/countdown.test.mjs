@@ -66,8 +66,22 @@ test('a warning that another would follow at once is left out', () => {
   assert.equal(step(jumped.armed, 120).due, 120);
 });
 
+test('a threshold speaks up to its second, and never when the time is up', () => {
+  assert.deepEqual(armedAtFirst(1800), [600, 120]);
+  assert.deepEqual(armedAtFirst(1801), [1800, 600, 120]);
+  assert.equal(step([600, 120], 180).due, null, 'two minutes would be told a minute later');
+  assert.equal(step([600, 120], 181).due, 600);
+  assert.equal(step([120], 0).due, null);
+  assert.equal(step([120], -5).due, null);
+});
+
+test('a threshold that has spoken speaks again when the end moved away by more than a minute', () => {
+  assert.deepEqual(step([], 1860).armed, [600, 120]);
+  assert.deepEqual(step([], 1861).armed, [1800, 600, 120]);
+});
+
 test('the server is asked more often near the end', () => {
   assert.equal(pollInterval(null), 10000);
-  assert.equal(pollInterval(601), 10000);
+  assert.equal(pollInterval(600), 10000);
   assert.equal(pollInterval(599), 5000);
 });

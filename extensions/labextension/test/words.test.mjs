@@ -33,6 +33,8 @@ test('a screen reader hears whole words', () => {
   assert.equal(words.longTime(3600 + 120), '1 hour 2 minutes');
   assert.equal(words.longTime(90000), '1 day 1 hour');
   assert.equal(words.longTime(60), '1 minute');
+  assert.equal(words.longTime(86400 + 3600 + 60), '1 day 1 hour');
+  assert.equal(words.longTime(-5), 'less than a minute');
   assert.equal(words.longTime(20), 'less than a minute');
   assert.equal(words.aboutMinutes(119), '2 minutes');
   assert.equal(words.aboutMinutes(31), '1 minute');
@@ -45,6 +47,10 @@ test('memory is told in the unit of its limit', () => {
   assert.equal(words.memoryWords(0.5 * gb, 180 * gb), '0.5 / 180 GB');
   assert.equal(words.memoryWords(812 * 1024 ** 2, null), '812 MB');
   assert.equal(words.memoryWords(0, null), '0 B');
+  assert.equal(words.memoryWords(812.5 * 1024 ** 2, null), '813 MB');
+  assert.equal(words.memoryWords(99.5 * 1024, null), '99.5 KB');
+  assert.equal(words.memoryWords(512.4, null), '512 B');
+  assert.equal(words.memoryWords(2048 * 1024 ** 4, null), '2048 TB');
 });
 
 test('an extension is named by what it adds', () => {
@@ -65,6 +71,10 @@ test('a long message is cut between words within 140 characters', () => {
   assert.ok(message.length <= 140);
   assert.match(message, /word…$/);
   assert.equal(words.fitted('short'), 'short');
+  assert.equal(words.fitted('a'.repeat(140)), 'a'.repeat(140));
+  assert.equal(words.fitted('a'.repeat(141)), `${'a'.repeat(70)}…`);
+  const [whole, rest] = ['b'.repeat(100), 'c'.repeat(38)];
+  assert.equal(words.fitted(`${whole} ${rest} d`), `${whole}…`);
 });
 
 test('the end is told with its cause and with what is on disk', () => {
@@ -82,6 +92,8 @@ test('the end is told with its cause and with what is on disk', () => {
 test('isolation and simulation are both said', () => {
   assert.match(words.isolationWords('exclusive', true), /^only yours.*simulated/);
   assert.equal(words.isolationWords('shared', false), 'shared with others');
+  assert.equal(words.isolationWords('none', false), 'no GPU');
+  assert.equal(words.isolationWords('new', false), 'new');
 });
 
 test('an environment is named with as much of its digest as people compare', () => {
@@ -90,4 +102,8 @@ test('an environment is named with as much of its digest as people compare', () 
   assert.equal(words.environmentWords({ environment: 'Base', digest: '' }), 'Base');
   assert.equal(words.environmentWords({ environment: 'Base' }), 'Base');
   assert.equal(words.environmentWords({ environment: '', digest }), '');
+});
+
+test('a time of day has two digits for each', () => {
+  assert.equal(words.clockTime(new Date(2026, 10, 22, 9, 5, 7), 'en-GB'), '09:05');
 });

@@ -19,6 +19,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   r: '\r',
   b: '\b',
   f: '\f',
+  a: '\x07',
+  v: '\v',
   '0': '\0',
   '\n': ''
 };
@@ -90,11 +92,18 @@ class Reader {
   private _escape(): string {
     this._at += 1;
     const letter = this._text.charAt(this._at);
-    const length = { x: 2, u: 4 }[letter];
+    const length = { x: 2, u: 4, U: 8 }[letter];
     if (length) {
-      const code = this._text.slice(this._at + 1, this._at + 1 + length);
+      const digits = this._text.slice(this._at + 1, this._at + 1 + length);
+      const code = parseInt(digits, 16);
+      if (digits.length < length || !/^[\da-f]*$/i.test(digits) || code > 0x10ffff) {
+        throw new NotPlain(`The string has \\${letter} without the ${length} digits of a character.`);
+      }
       this._at += length;
-      return String.fromCharCode(parseInt(code, 16));
+      return String.fromCodePoint(code);
+    }
+    if (/[0-7N]/.test(letter) && !/^0(?![0-7])/.test(this._text.slice(this._at))) {
+      throw new NotPlain(`The string has \\${letter}, which is not read here: type the character itself.`);
     }
     return ESCAPES[letter] ?? ('\\\'"/'.includes(letter) ? letter : `\\${letter}`);
   }
@@ -166,7 +175,9 @@ export function literal(text: string): { readonly value: Value } | { readonly er
   } catch (error) {
     if (error instanceof NotPlain || error instanceof RangeError) {
       return {
-        error: error.message || 'Type a number, a "string", a list, a dictionary, True, False or None.'
+        error:
+          (error instanceof NotPlain && error.message) ||
+          'Type a number, a "string", a list, a dictionary, True, False or None.'
       };
     }
     throw error;

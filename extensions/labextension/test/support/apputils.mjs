@@ -1,4 +1,4 @@
-export { Notification } from '../../node_modules/@jupyterlab/apputils/lib/notification.js';
+export { Notification } from '@jupyterlab/apputils/lib/notification.js';
 
 /** The dialogs that were shown, and whether they are accepted. */
 export const dialogs = { shown: [], accept: false, flushed: 0 };
