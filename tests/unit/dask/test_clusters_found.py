@@ -13,7 +13,7 @@ from skiva.dask.display import MIMETYPE, bundle, dashboard_link, job_logs, table
 from skiva.dask.listing import Clusters, find, names_taken, statuses
 from skiva.dask.look import look
 from skiva.dask.place import ClusterDir
-from skiva.dask.status import Event, JobStatus, Memory, Tasks, Workers, read_status
+from skiva.dask.status import Event, JobStatus, Memory, Status, Tasks, Workers, read_status
 from skiva.dask.tidying import tidy
 from skiva.runs.files import write_json
 from skiva.runs.queue import QueueJob, Reading
@@ -121,6 +121,8 @@ def test_what_nobody_has_told_of_a_cluster_is_nothing(tmp_path: Path) -> None:
         "events": (),
         "pages": (),
     }
+    bare = Status(id="a", name="b", slice="c")
+    assert (bare.created, bare.at, bare.slice_title, bare.per_job, bare.threads) == (0, 0, "", 1, 1)
     assert JobStatus(name="a").model_dump() == {
         "name": "a",
         "job_id": "",
