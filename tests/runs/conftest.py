@@ -1,14 +1,18 @@
 """Runs that take minutes on a real Slurm; they begin before the other tests of their file."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.notebook_person import TICKS, USER, Limited, Person, notebook_person
 from tests.support.notebook_runs import notebook_of
+from tests.support.requeued import hasten
 from tests.support.run_owner import Ended, run_owner
+from tests.support.waiting import wait_until
 
 _MINUTE = 1 / 60
 _STUBBORN = """
@@ -65,17 +69,25 @@ def limited(person: Person) -> Iterator[Mapping[str, Limited]]:
             notebook_of(once, count, "print(len(seen))"), f"{hours}, resume=True, restarts=4"
         ),
     }
+
+    def end(name: str, run: Path) -> dict[str, Any]:
+        if name == "again":
+            _begin_again_soon(person.cluster, run)
+        return person.end_of(run, 350)
+
     with ThreadPoolExecutor(3) as pool:
-        yield {name: Limited(run, pool.submit(person.end_of, run, 350)) for name, run in made.items()}
+        yield {name: Limited(run, pool.submit(end, name, run)) for name, run in made.items()}
         person.end_all()
 
 
 @pytest.fixture(scope="module")
 def one_minute(cluster: Any) -> Iterator[Mapping[str, Ended]]:
     """Functions that last longer than their minute: one that `sleeps`, and one that `goes_on` after it."""
-    with run_owner(cluster, USER) as owner, ThreadPoolExecutor(2) as pool:
+    with run_owner(cluster, USER) as owner, ThreadPoolExecutor(3) as pool:
         made = owner.do(_ONE_MINUTE)
+        soon = pool.submit(_begin_again_soon, cluster, owner.runs / made["goes_on"])
         yield {name: Ended.waited_for(owner, run, pool) for name, run in made.items()}
+        soon.result()
         cluster.run_as("root", ["/usr/bin/scancel", f"--user={USER}"])
 
 
@@ -87,6 +99,14 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
     if os.geteuid() == 0:
         for name in sorted(wanted & {"limited", "one_minute"}):
             request.getfixturevalue(name)
+
+
+def _begin_again_soon(cluster: Any, run: Path) -> None:
+    """Wait until a run is back in the queue after its time limit, and do not let it wait there."""
+    job = int(json.loads((run / "submission.json").read_text())["job_id"])
+    for state, seconds in (("RUNNING", 120), ("PENDING", 240)):
+        wait_until(lambda state=state: cluster.job_state(job) == state, seconds, f"{job} {state}", every=1)  # type: ignore[misc]
+    hasten(cluster, job)
 
 
 def _counting(most: int) -> str:
