@@ -36,6 +36,13 @@ def place(tmp_path: Path) -> ClusterDir:
     return lay_cluster(tmp_path / "c", slice=_slice(), cuda=True)
 
 
+@pytest.fixture(scope="module")
+def on_gpus(tmp_path_factory: pytest.TempPathFactory) -> ClusterSpec:
+    """The same, written down once: examples only read it."""
+    made = lay_cluster(tmp_path_factory.mktemp("gpus") / "c", slice=_slice(), cuda=True, keys=False)
+    return made.read_spec()
+
+
 def _spec(place: ClusterDir, **more: Any) -> ClusterSpec:
     return place.read_spec().model_copy(update=more)
 
@@ -54,11 +61,10 @@ names = st.sampled_from(
 
 @given(told=st.dictionaries(names, st.text("0123,x", max_size=5)), devices=st.text("0123456789", min_size=1))
 def test_slurm_alone_says_which_devices_a_worker_has(
-    tmp_path_factory: pytest.TempPathFactory, told: dict[str, str], devices: str
+    on_gpus: ClusterSpec, told: dict[str, str], devices: str
 ) -> None:
     """Whatever came along from the kernel, or was named by its owner: the job's own values hold."""
-    place = lay_cluster(tmp_path_factory.mktemp("c") / "c", slice=_slice(), cuda=True, keys=False)
-    env = variables(_spec(place), told | {"OMP_NUM_THREADS": "3"}, _JOB | {"CUDA_VISIBLE_DEVICES": devices})
+    env = variables(on_gpus, told | {"OMP_NUM_THREADS": "3"}, _JOB | {"CUDA_VISIBLE_DEVICES": devices})
     assert env["CUDA_VISIBLE_DEVICES"] == devices
     assert (env["SLURM_JOB_ID"], env["HOME"], env["OMP_NUM_THREADS"]) == ("12", "/home/ann", "3")
     assert not {"SLURM_CONF", "CUDA_DEVICE_ORDER", "ROCR_VISIBLE_DEVICES"} & set(env)
