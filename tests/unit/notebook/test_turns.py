@@ -103,6 +103,7 @@ async def test_who_waits_too_long_for_a_turn_is_told(turns: Turns, monkeypatch: 
     with pytest.raises(Problem, match=r"^Slurm has not answered yet\. The list of runs will tell") as told:
         await turns.apart(work.piece(4))
     assert told.value.status == 503
+    monkeypatch.setattr(turns_module, "_PATIENCE", 30.0)
     work.go.set()
     assert await asyncio.gather(*before) == [0, 1, 2, 3]
     assert await turns.apart(lambda: "the next") == "the next"
