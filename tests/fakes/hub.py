@@ -258,6 +258,8 @@ class FakeHub(SimpleNamespace):
         self.proxy = _Proxy(cluster)
         self.user = self.users[PERSON]
         self.refuses_to_start = refuses_to_start
+        self.polls = True
+        """Whether JupyterHub asks after its servers by itself."""
         # The server answers as itself when JupyterHub looks for it.
         self.user._wait_up = self._wait_up
         cluster.hub = self
@@ -309,7 +311,7 @@ class FakeHub(SimpleNamespace):
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(10)
-            if self.spawner.ready:
+            if self.polls and self.spawner.ready:
                 await self.spawner.poll_and_notify()
 
     def click(self, **options: Any) -> None:
@@ -402,10 +404,14 @@ class FakeHub(SimpleNamespace):
         self.helper.is_dead = self.proxy.is_dead = True
         self.db.commit = self.db.flush = lambda *_: None
         loop = self.cluster.loop
-        while tasks := asyncio.all_tasks(loop):
+        for _ in range(10):
+            if not (tasks := asyncio.all_tasks(loop)):
+                break
             for task in tasks:
                 task.cancel()
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(asyncio.wait(tasks, timeout=60))
+        else:
+            raise RuntimeError(f"these swallow their cancellation: {asyncio.all_tasks(loop)}")
         self.db.close()
 
 

@@ -50,9 +50,12 @@ def test_no_state_is_left_without_words(state: str) -> None:
 
 def test_a_start_that_failed_is_not_called_a_session_that_ended() -> None:
     """A job that ends before its server answered never was a session."""
-    assert ended(replace(JOB, state="FAILED"), lived=False).sentence == (
-        "Your session could not start: its server stopped before it answered."
-    )
+    for state in ("FAILED", "COMPLETED"):
+        told = ended(replace(JOB, state=state), lived=False)
+        assert (told.cause, told.sentence) == (
+            "crash",
+            "Your session could not start: its server stopped before it answered.",
+        )
     assert ended(replace(JOB, state="TIMEOUT"), lived=False).sentence.startswith(
         "Your session could not start:"
     )

@@ -1,5 +1,6 @@
 """The lives of sessions, from the click to the end, through whatever Slurm says and whenever the hub dies."""
 
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -19,6 +20,12 @@ def stray(number: int, state: str = "RUNNING", *, nonce: str = "abcdefgh", hub: 
     return Job(number, PERSON, state, tag=Tag(hub, PERSON, "", nonce).text)
 
 
+async def _status_after(hub: FakeHub, reading: Coroutine[Any, Any, Any]) -> int | None:
+    await reading
+    status: int | None = await hub.spawner.poll()
+    return status
+
+
 # -- from the click to the server --------------------------------------------------------------
 
 
@@ -26,12 +33,25 @@ def test_a_session_opens_and_ends_in_words(hub: FakeHub, cluster: FakeCluster) -
     """From click to route, and from the end of its job to none; what the pages say survives a restart."""
     number = hub.open()
     assert hub.kept["session"]["phase"] == "ready"
+    hub.polls = False
     cluster.end(number, "TIMEOUT")
-    hub.pass_time(10)
+    hub.pass_time(7)
     assert (hub.session, hub.route, "session" in hub.kept) == (None, "", False)
     failure = hub.restarted().spawner.failure
     assert (failure.cause, failure.lived, failure.job_id) == ("timeout", True, number)
     assert failure.log_tail
+
+
+@pytest.mark.parametrize(("state", "status"), [("COMPLETED", 0), ("FAILED", 1), ("RUNNING", None)])
+def test_jupyterhub_is_told_how_it_ended(
+    hub: FakeHub, cluster: FakeCluster, state: str, status: int | None
+) -> None:
+    """Zero for a server that was shut down in good order."""
+    number = hub.open()
+    hub.polls = False
+    cluster.change(number, state=state)
+    reading = hub.watcher.refresh()
+    assert hub.wait(_status_after(hub, reading)) == status
 
 
 def test_the_jobs_number_is_in_the_database_before_it_is_used(hub: FakeHub, cluster: FakeCluster) -> None:

@@ -27,6 +27,9 @@ def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
     """Everything is optional: the defaults suit most."""
     choice = choose({}, SITE, "bob", NOBODY)
     assert (choice.slice.id, choice.environment.id, choice.hours) == ("1g.10gb", "base", 2.0)
+    assert choose({"slice": "h100"}, SITE, "ann", NOBODY).hours == 1, "a shorter limit is a shorter default"
+    assert choose({"hours": 1 / 60}, SITE, "bob", NOBODY).minutes == 1
+    assert choose({"hours": 4.0}, SITE, "bob", NOBODY).minutes == 240
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,7 @@ def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
         ({"hours": [2]}, "hours"),
         ({"hours": 5}, "hours"),
         ({"hours": 0.001}, "hours"),
+        ({"hours": 0.016}, "hours"),
         ({"cmd": "id"}, "cmd"),
         ({"keepvars": "ALL"}, "keepvars"),
         ({"req_partition": "staff"}, "req_partition"),

@@ -71,6 +71,8 @@ def test_a_limit_of_ones_own_is_a_reason_with_an_action() -> None:
     assert event["reason"]
     assert event["action"]
     assert "You hold 1 other job now." in event["message"]
+    waits = _line(MINE, user_jobs=[samples.running(5, user=USER)])
+    assert "You hold" not in waits["message"], "what one holds is no reason to wait for others"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,10 @@ def test_free_slices_are_suggested_while_one_waits() -> None:
     assert event["switch_titles"]["shard"] == "Shared H100"
     assert event["message"].endswith("Shared H100 is free now.")
     assert _line(samples.running(900, user=USER))["switch"] == []
+    site, queue = samples.site(), samples.full(MINE)
+    more = tuple(site.slice[0].model_copy(update={"id": f"cpu{n}"}) for n in range(4))
+    wide = site.model_copy(update={"slice": (*site.slice, *more)})
+    assert len(line(MINE, queue, wide, "1g.10gb", NOW, user=USER)["switch"]) == 3
 
 
 def test_nothing_is_suggested_when_ones_own_slice_is_free() -> None:

@@ -82,6 +82,18 @@ def test_exclusiveness_is_demanded_of_the_job_unless_the_site_says_that_nothing_
         private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, {}, "", OFFERED))
         assert private["must_be_exclusive"] is fenced
         assert private["devices_wanted"] == 1
+    shared = CHOICE.model_copy(update={"slice": MIG.model_copy(update={"isolation": "shared"})})
+    private = json.loads(server_file(site(), shared, RECORD, {}, "", OFFERED))
+    assert private["must_be_exclusive"] is False
+
+
+def test_a_session_may_be_requeued_and_is_warned_before_its_end() -> None:
+    """Two minutes before it; in a short session when half of it is over."""
+    for hours, seconds in ((2, 120), (4 / 60, 120), (3 / 60, 90), (1 / 60, 30)):
+        choice = CHOICE.model_copy(update={"hours": hours})
+        request = job_request(site(), choice, tag_of(site(), "ann", "", RECORD), "/home/ann", {})
+        assert (request.requeue, request.warn_seconds) == (True, seconds)
+        assert request.output == f"/home/ann/{site().hub.run_dirs}/{RECORD.nonce}/log"
 
 
 def test_two_starts_never_share_a_nonce_or_a_key() -> None:
