@@ -177,7 +177,7 @@ def explain(reason: str, waiting: str = "session") -> Words:
     anything else is passed on as Slurm's own words.
     """
     words = _explain(reason)
-    if waiting == "session" or words.sentence.startswith(_PASSED_ON):
+    if words.sentence.startswith(_PASSED_ON):
         return words
     action = words.action
     if waiting in {"worker", "scheduler"}:
@@ -210,7 +210,7 @@ def _explain(reason: str) -> Words:
     for phrase, code in _PHRASES:
         if flat.startswith(phrase):
             return _PLAIN[code] if code else _MAINTENANCE
-    code = re.split(r"[,:( ]", text, maxsplit=1)[0]
+    code = re.split(r"[,:( ]", text)[0]
     if code in _PLAIN:
         return _PLAIN[code]
     if found := _LIMIT.fullmatch(code):
@@ -225,7 +225,7 @@ def _limit(found: re.Match[str]) -> Words:
     if found["kind"] == "Min":
         few = "less" if thing in _UNCOUNTED else "fewer"
         return Words(f"It asks for {few} {thing} than is allowed.", _OTHER, hopeless=True)
-    if found["per"] in {"PerJob", "PerNode"} or found["what"] == "WallDuration":
+    if found["per"] in {"PerJob", "PerNode"}:
         return Words(f"One session may not have so {many} {thing}.", _SMALLER, hopeless=True)
     who = _owner(found)
     if found["budget"] or found["what"] == "Wall":
@@ -239,8 +239,6 @@ def _limit(found: re.Match[str]) -> Words:
 
 def _owner(found: re.Match[str]) -> str:
     if found["per"] == "PerUser" or (found["scope"] == "Assoc" and found["kind"] == "Max"):
-        return "You"
-    if found["what"] in {"SubmitJob", "Jobs"} and found["kind"] == "Max" and found["per"] != "PerAccount":
         return "You"
     if found["per"] == "PerAccount" or found["scope"] == "Assoc":
         return "Your account"

@@ -165,7 +165,7 @@ def node_usable(states: Collection[str], *, reserved: bool = False) -> bool:
     A reserved node takes only jobs of its reservation: say `reserved` for those. A word that is not in
     `NODE_STATES` makes the node unusable, so that nothing is promised.
     """
-    blocking = {word for word in states if not NODE_STATES.get(word, False)}
+    blocking = {word for word in states if not NODE_STATES.get(word)}
     if reserved:
         blocking -= {"RESERVED", "MAINT", "MAINTENANCE"}
     return not blocking and not _BASE.isdisjoint(states)

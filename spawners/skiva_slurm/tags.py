@@ -76,16 +76,16 @@ class Tag:
 
 
 def _escape(name: str) -> str:
-    data = name.encode("utf-8", "surrogatepass")
+    data = name.encode(errors="surrogatepass")
     return "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in data)
 
 
 def _unescape(text: str) -> str | None:
     if not _ESCAPED.fullmatch(text):
         return None
-    data = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode("ascii"))
+    data = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), text.encode())
     try:
-        return data.decode("utf-8", "surrogatepass")
+        return data.decode(errors="surrogatepass")
     except UnicodeDecodeError:
         return None
 

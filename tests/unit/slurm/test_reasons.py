@@ -42,6 +42,39 @@ def test_every_reason_of_slurm_has_words(reason: str) -> None:
         ("AssocGrpGRESMinutes", "Your account has used up the hours that may be used.", "Choose fewer hours"),
         ("QOSMaxJobsPerUserLimit", "You already hold as many jobs as you may at once.", "Stop one"),
         ("AssocMaxJobsLimit", "You already hold as many jobs as you may at once.", "Stop one"),
+        (
+            "QOSGrpMemLimit",
+            "All users of this kind of session together already hold as much memory as they may at once.",
+            "Wait until one of these sessions ends, or choose another slice.",
+        ),
+        (
+            "QOSGrpWallLimit",
+            "All users of this kind of session together have used up the hours that may be used.",
+            "Choose fewer hours, or wait until hours come free. For more: Ask the operators of this cluster.",
+        ),
+        ("MaxCpuRunMinsPerUser", "You have used up the hours that may be used.", "Choose fewer hours"),
+        (
+            "QOSMinMemory",
+            "It asks for less memory than is allowed.",
+            "Stop waiting and choose another slice.",
+        ),
+        ("QOSMinGRES", "It asks for fewer slices than is allowed.", "Stop waiting and choose another slice."),
+        (
+            "AssocMaxGRESPerNode",
+            "One session may not have so many slices.",
+            "Stop waiting and choose a smaller",
+        ),
+        (
+            "QOSMaxMemoryPerJob",
+            "One session may not have so much memory.",
+            "Stop waiting and choose a smaller",
+        ),
+        ("(Priority)", "Others are ahead of you in the queue.", ""),
+        (
+            "ReqNodeNotAvail, Reserved for maintenance",
+            "The nodes with this slice are reserved for maintenance soon.",
+            "Choose fewer hours, or wait.",
+        ),
     ],
 )
 def test_limits_say_whose_they_are(reason: str, sentence: str, action: str) -> None:
@@ -62,6 +95,7 @@ def test_limits_say_whose_they_are(reason: str, sentence: str, action: str) -> N
         "InvalidQOS",
         "ReservationDeleted",
         "QOSMaxGRESPerJob",
+        "QOSMinGRES",
         "QOSMaxWallDurationPerJobLimit",
         "MaxMemPerLimit",
         "JobHoldMaxRequeue",
@@ -88,6 +122,12 @@ def test_anything_else_is_passed_on_cleanly(reason: str) -> None:
     words = explain(reason)
     assert words.sentence.isprintable()
     assert 0 < len(words.sentence) < 500
+
+
+def test_what_slurm_says_is_passed_on_as_it_is() -> None:
+    """The first 400 letters, with a space for what cannot be shown."""
+    assert explain("(odd\x00thing: really)").sentence == "Slurm says: odd thing: really"
+    assert explain("x" * 500).sentence == f"Slurm says: {'x' * 400}"
 
 
 def test_runs_are_not_called_sessions() -> None:

@@ -38,8 +38,47 @@ def test_the_number_of_the_job_is_found(stdout: str, number: int) -> None:
 def test_success_without_a_number_is_no_answer(stdout: str) -> None:
     """A job may be there: it is to be looked for by its tag."""
     assert parse_job_id(stdout) is None
-    with pytest.raises(SlurmUnanswered):
+    with pytest.raises(SlurmUnanswered, match=r"^sbatch did not say which number the job has$"):
         submitted(0, stdout, "")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "sentence"),
+    [
+        ("", "Slurm refused the job and did not say why."),
+        (
+            "sbatch: error: Batch job submission failed: Invalid qos specification",
+            (
+                "You may not use this slice's quality of service: choose another slice. "
+                "(Slurm: Invalid qos specification)"
+            ),
+        ),
+        ("sbatch: error: Invalid moon phase\n", "Slurm refused the job: Invalid moon phase"),
+    ],
+)
+def test_a_refusal_is_one_sentence_with_slurms_words(stderr: str, sentence: str) -> None:
+    """What helps comes first where it is known; Slurm's own words are never lost."""
+    assert refusal(stderr) == sentence
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        ("", ""),
+        ("\n \n", ""),
+        ("a site's greeting\n", "a site's greeting"),
+        ("squeue: error: first\nsqueue: error: second\nbye\n", "second"),
+        ("sbatch: fatal: no way\nbye\n", "no way"),
+        ("sbatch: unrecognized option '--x'\nTry --help\n", "unrecognized option '--x'"),
+        ("slurm_load_jobs error: Socket timed out\n", "Socket timed out"),
+        ("error: sbatch: error: twice", "sbatch: error: twice"),
+        ("odd\x07letters", "odd letters"),
+        ("x" * 500, "x" * 400),
+    ],
+)
+def test_the_last_complaint_is_what_slurm_says(stderr: str, words: str) -> None:
+    """The last line that complains, without the command's name; else the last line at all."""
+    assert last_words(stderr) == words
 
 
 @given(st.text(max_size=2000))

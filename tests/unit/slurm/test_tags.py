@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from skiva_slurm.tags import RUN_ID, ClusterTag, RunTag, Tag
@@ -15,6 +15,7 @@ runs = st.from_regex(RUN_ID, fullmatch=True)
 nonces = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 
 
+@example("\udc80", "\ud800", "0123456789abcdef")
 @given(names, servers, nonces)
 def test_every_name_survives(user: str, server: str, nonce: str) -> None:
     """Any user and server name comes back from the tag, which is plain letters that no option can hide in."""
@@ -52,6 +53,8 @@ def test_only_exact_tags_are_tags(text: str) -> None:
         "skiva:hub1:_61lice/:0123456789",
         "skiva:hub1:_FFlice/:0123456789",
         "skiva:hub1:_ff/:0123456789",
+        "skiva:hub1:alice/_ff:0123456789",
+        "skiva:hub1:alice/lab/:0123456789",
         "other:hub1:alice/:0123456789",
         "skiva:hub1:alice/:0123456789:more",
         "skiva:hub1:" + "a" * 2000 + "/:0123456789",

@@ -179,6 +179,7 @@ async def test_a_job_is_missing_after_two_good_readings_without_it() -> None:
     async with watching(reader, idle=60) as (watcher, clock):
         await watcher.loaded(5)
         reader.lost.add(1)
+        still_there = clock()
         await watcher.refresh()
         first_absence = clock()
         assert watcher.missing_since(1) is None
@@ -191,10 +192,33 @@ async def test_a_job_is_missing_after_two_good_readings_without_it() -> None:
         await watcher.refresh()
         since = watcher.missing_since(1)
         assert since is not None
-        assert since <= first_absence
+        assert still_there <= since <= first_absence
+        clock.ahead += 100
+        await watcher.refresh()
+        assert watcher.missing_since(1) == since
+
+
+async def test_a_job_that_comes_back_and_goes_again_is_missing_anew() -> None:
+    """Being seen clears an absence; the next one counts from its own first reading."""
+    reader = FakeReader([job()], [NODE])
+    async with watching(reader, idle=60) as (watcher, clock):
+        await watcher.loaded(5)
+        reader.lost.add(1)
+        await watcher.refresh()
+        await watcher.refresh()
+        assert watcher.missing_since(1) is not None
         reader.lost.clear()
         await watcher.refresh()
         assert watcher.missing_since(1) is None
+        clock.ahead += 100
+        back = clock()
+        reader.lost.add(1)
+        await watcher.refresh()
+        assert watcher.missing_since(1) is None
+        await watcher.refresh()
+        again = watcher.missing_since(1)
+        assert again is not None
+        assert again >= back
 
 
 async def test_a_job_that_was_never_seen_is_missing_only_from_when_it_was_asked_for() -> None:
