@@ -321,7 +321,8 @@ test('what code printed, and what it showed last, comes back from a kernel', asy
       ['stream', { text: ' one\n' }],
       ['display_data', shown('first')],
       ['stream', { text: 'two\n' }],
-      ['execute_result', shown('last')],
+      ['execute_result', shown('middle')],
+      ['display_data', shown('last')],
       ['status', { execution_state: 'idle', data: { no: 1 } }]
     ],
     { status: 'ok' }

@@ -348,6 +348,8 @@ test('a request that was done stays for some seconds, also where bounds were ask
   const request = { wish: { minimum: 1, maximum: 8 }, before: { workers: 4 }, heard: true, at: NOW };
   assert.ok(requests.isShown(request, adapts, NOW + 19));
   assert.ok(!requests.isShown(request, adapts, NOW + 20));
+  assert.ok(!requests.same({ workers: 1 }, { minimum: 1, maximum: 8 }));
+  assert.ok(!requests.same({ minimum: 1, maximum: 8 }, { workers: 1 }));
   const other = bounds => requests.same({ minimum: 1, maximum: 8 }, bounds);
   assert.deepEqual(
     [other({ minimum: 1, maximum: 8 }), other({ minimum: 2, maximum: 8 }), other({ minimum: 1, maximum: 7 })],

@@ -142,6 +142,9 @@ test('of many runs the older ones are read when they are asked for', async t => 
   await list.older();
   assert.equal(there.asked.at(-1).path, 'skiva/runs?before=b&limit=200');
   assert.deepEqual([ids(list), list.more], [['b', 'a'], false]);
+  there.reply = () => page();
+  await pass(10);
+  assert.ok(Math.abs(list.left(list.get('a')) - 50) < 1);
   await list.older();
   assert.match(there.asked.at(-1).path, /before=a/);
 });
@@ -160,7 +163,7 @@ test('further changes are read at once', async t => {
 });
 
 test('runs are asked for each second while something moves and somebody looks', async t => {
-  let runs = [row({ id: 'a' })];
+  let runs = [row({ id: 'a' }), row({ id: 'b', ...ended })];
   const { list, there, pass } = runsOf(t, () => page({ whole: true, runs }));
   const asked = async seconds => {
     const before = there.asked.length;
@@ -183,6 +186,22 @@ test('runs are asked for each second while something moves and somebody looks', 
   await pass(1);
   assert.equal(list.watched, false);
   assert.equal(await asked(30), 3);
+});
+
+test('looking at a list asks at once and sets its pace at once', async t => {
+  const { list, there, pass } = runsOf(t, () => page({ whole: true, runs: [row({ id: 'a' })] }));
+  await pass(2);
+  const before = there.asked.length;
+  const looking = list.watch();
+  await pass(0.1);
+  assert.equal(there.asked.length, before + 1);
+  await pass(2);
+  assert.equal(there.asked.length, before + 3);
+  looking.dispose();
+  await pass(1);
+  const after = there.asked.length;
+  await pass(8);
+  assert.equal(there.asked.length, after);
 });
 
 test('a hidden page asks nothing, and asks at once when it is seen again', async t => {
@@ -235,6 +254,7 @@ test('what an answer said of one is taken over at once, announced, and soon look
   list.take(list.get('a'));
   assert.equal(list.announcement, 'fit: Failed. ValueError: no', 'no news leaves what was said');
   await pass(3);
+  assert.ok(Math.abs(list.left(list.get('a')) - 6) < 0.5);
   assert.equal(there.asked.length, 1, 'nobody looks');
 });
 
@@ -273,7 +293,7 @@ test('clusters are asked for as often as they may look different', async t => {
   assert.equal(await asked(60), 3, 'nobody looks');
   const looking = list.watch();
   assert.equal(await asked(60), 10, 'somebody looks');
-  clusters = [cluster({ workers: { ...FULL, wanted: 6 } })];
+  clusters = [cluster({ id: 'calm' }), cluster({ workers: { ...FULL, wanted: 6 } })];
   assert.equal(await asked(60), 30, 'it moves');
   looking.dispose();
   assert.equal(await asked(60), 3);

@@ -301,11 +301,16 @@ test('what is rarely asked for is there where it is known', () => {
     [terms.Kind, terms.Run, terms.Job, terms['Time limit'], terms.Repeats, terms.Files],
     ['Function', '261122-aaaaaaaa', '7 on n1', '2 h', 'b', 'x, y']
   );
-  assert.ok(Object.values(terms).includes('a.ipynb'));
+  assert.equal(terms.Notebook, 'a.ipynb');
+  assert.match(terms.Started, /\d\d:\d\d/);
+  assert.equal(terms.Ended, '');
   const bare = Object.fromEntries(
     words.facts(row({ job_id: null, submitted: null, started: null, hours: null }), [], NOW)
   );
-  assert.deepEqual([bare.Job, bare['Time limit'], bare.Repeats, bare.Files], ['', '', '', '']);
+  assert.deepEqual(
+    [bare.Job, bare['Time limit'], bare.Repeats, bare.Files, bare.Started, bare.Notebook],
+    ['', '', '', '', '', '']
+  );
   assert.match(bare.Submitted, /\d\d:\d\d/);
   assert.equal(Object.fromEntries(words.facts(row({ node: null }), [], NOW)).Job, '7');
 });

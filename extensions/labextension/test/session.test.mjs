@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { Signal } from '@lumino/signaling';
 
+import { KernelList } from '../src/kernels.ts';
 import { Session } from '../src/session.ts';
 import { server, silence } from './support/server.mjs';
 import { signal, status } from './support/session.mjs';
@@ -114,7 +115,7 @@ test('an early warning of Slurm’s brings the end nearer, a later one does not 
 });
 
 test('each second is told, and a state when the words for the time change', async t => {
-  const { session, pass } = sessionOf(t, () => [200, status({ seconds_left: 3600 })]);
+  const { session, there, pass } = sessionOf(t, () => [200, status({ seconds_left: 7200 })]);
   const told = { ticks: 0, states: 0 };
   session.ticked.connect(() => {
     told.ticks += 1;
@@ -126,8 +127,17 @@ test('each second is told, and a state when the words for the time change', asyn
   told.ticks = told.states = 0;
   await pass(8);
   assert.deepEqual(told, { ticks: 8, states: 0 });
+  there.reply = silence;
+  show(false);
+  t.after(() => show(true));
+  await pass(30);
+  told.states = 0;
   await pass(60);
-  assert.ok(told.states >= 1);
+  assert.equal(told.states, 1, 'the minute');
+  session.dispose();
+  told.ticks = 0;
+  await pass(5);
+  assert.equal(told.ticks, 0);
 });
 
 test('nothing is told before the server said anything', async t => {
@@ -214,4 +224,19 @@ test('an extension is waited for longer than a look', async t => {
   await session.extend();
   const patience = waits.mock.calls.map(call => call.arguments[0]);
   assert.deepEqual([patience[0], patience.at(-1)], [8000, 40_000]);
+});
+
+test('kernels are read again when the server tells that they changed, and at nothing else', async () => {
+  const events = {};
+  events.stream = new Signal(events);
+  let read = 0;
+  const refreshSpecs = async () => {
+    read += 1;
+    throw new Error('The server does not answer.');
+  };
+  assert.ok(new KernelList({ refreshSpecs }, events));
+  events.stream.emit({ schema_id: 'urn:skiva:session-warning' });
+  assert.equal(read, 0);
+  events.stream.emit({ schema_id: 'urn:skiva:kernels-changed' });
+  assert.equal(read, 1);
 });

@@ -114,6 +114,7 @@ test('a page that was asleep asks before it warns', async t => {
   };
   await tick(90);
   assert.deepEqual(said(), []);
+  await tick(null);
   let answer;
   let asked = 0;
   there.refreshIfStale = () => {

@@ -127,6 +127,23 @@ test('what has ended is read once more and then left alone', async t => {
   assert.equal(here.asked(ID), before);
 });
 
+test('the end of a run is read at once when the list tells of it', async t => {
+  const { here, list, watch, pass } = await runWatch(t);
+  watch.visible = true;
+  await pass(3);
+  let heard = 0;
+  watch.stateChanged.connect(() => {
+    heard += 1;
+  });
+  const before = here.asked(ID);
+  here.log += 'last\n';
+  list.take(row({ ...ended }));
+  assert.ok(heard > 0);
+  await pass(0.01);
+  assert.ok(here.asked(ID) > before);
+  assert.equal(watch.log.text, 'one\ntwo\nlast\n');
+});
+
 test('silence is told while a run lives, and its end is the end of it', async t => {
   const { here, watch, pass } = await runWatch(t);
   watch.visible = true;
@@ -167,10 +184,13 @@ test('a run that nobody knows is missing, and is asked for no more', async t => 
 
 test('a run that is not on the list is found, and put on it while it lives', async t => {
   const { here, list, watch, pass } = await runWatch(t, { known: false });
+  here.there.reply = (reply => asking =>
+    asking.path.includes('/runs?')
+      ? [200, { version: 1, whole: false, runs: [], removed: [], more: false, trouble: '' }]
+      : reply(asking))(here.there.reply);
   watch.visible = true;
-  here.known = true;
   await pass(0.1);
-  assert.deepEqual([watch.row.id, list.get(ID).id], [ID, ID]);
+  assert.deepEqual([watch.row.id, list.get(ID)?.id], [ID, ID]);
 });
 
 test('an old run that has ended is shown and not put on the list', async t => {

@@ -82,10 +82,8 @@ export class RunWatch extends Watched<IRow, RunsModel> {
     const detail = await this.list.api.get(this.id);
     this._detail = detail;
     this.found(detail);
-    if (this.log.next === null && this._task === null) {
+    if (this.log.next === null) {
       this.log.begin(detail.tail, detail.log_size);
-    } else if (this.log.next === null) {
-      await this._follow();
     }
     if (this.list.get(this.id) === null && isLive(detail)) {
       this.list.take(detail);
