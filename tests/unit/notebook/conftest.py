@@ -14,6 +14,12 @@ def _outside_of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a page of runs is as long as it was asked for."""
+    monkeypatch.setattr("skiva.server.runs.index._PATIENCE", 1e9)
+
+
 @pytest.fixture
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     """A server of one person, without a hub and without Slurm."""

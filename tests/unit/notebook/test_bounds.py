@@ -96,7 +96,6 @@ async def test_each_number_of_an_address_has_its_bounds(
 
 async def test_a_page_has_as_many_runs_as_were_asked_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither one more nor one less, or one page by default, and it says whether there are more."""
-    monkeypatch.setattr("skiva.server.runs.index._PATIENCE", 1e9)
     monkeypatch.setattr("skiva.server.runs.handlers._PAGE", 3)
     for number in range(5):
         lay(lab.runs, run_id(number))

@@ -11,12 +11,6 @@ from skiva.runs.queue import QueueJob
 from skiva.server.runs.index import Index
 
 
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine is, a page is as long as it was asked for."""
-    monkeypatch.setattr("skiva.server.runs.index._PATIENCE", 1e9)
-
-
 @pytest.fixture
 def clock() -> Clock:
     """One for the test's index."""
