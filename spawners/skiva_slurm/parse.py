@@ -194,7 +194,7 @@ def _node(line: str) -> Node:
         gres=parse_gres(pairs.get("Gres", "")),
         gres_used=parse_gres(pairs.get("GresUsed", "")),
         gres_sharded=parse_sharded(pairs.get("GresUsed", "")),
-        cores=_number(pairs.get("CPUEfctv") or pairs.get("CPUTot", "")),
+        cores=_number(pairs.get("CPUEfctv") or pairs["CPUTot"]),
         cores_used=_number(pairs.get("CPUAlloc", "")),
         memory_mb=max(0, _number(pairs.get("RealMemory", "")) - _number(pairs.get("MemSpecLimit", ""))),
         memory_used_mb=_number(pairs.get("AllocMem", "")),

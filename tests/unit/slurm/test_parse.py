@@ -35,6 +35,7 @@ def test_the_query_is_fixed_but_for_its_word() -> None:
     """Nothing but the word changes, and it is letters, which squeue cannot take for a width."""
     one, other = job_query("a" * 24), job_query("b" * 24)
     assert [word.replace("a" * 24, "b" * 24) for word in one] == other
+    assert one[:-1] == ["--local", "--all", "--states=all", "--sort=i"]
     for bad in ("", "short", "a" * 23 + "1", "a" * 23 + ",", "a" * 24 + "\n", "a" * 65):
         with pytest.raises(ValueError, match=r"^nonce:"):
             job_query(bad)
@@ -265,10 +266,11 @@ def test_odd_fields_leave_the_others_alone() -> None:
         "restartcnt": "?",
         "exit_code": "3:0",
         "prioritylong": "x",
+        "reason": "None",
     }
     job = parse_jobs(squeue([row]), NONCE)[7]
     assert job.life is Life.UNKNOWN
-    assert (job.nodes, job.start, job.restarts, job.priority) == ((), None, 0, 0)
+    assert (job.nodes, job.start, job.restarts, job.priority, job.reason) == ((), None, 0, 0, "")
     assert job.exit_code == "3:0"
 
 
@@ -314,11 +316,11 @@ def test_nodes_of_later_versions_are_read() -> None:
 
 def test_what_a_line_of_a_node_leaves_out_is_nothing() -> None:
     """Without an address a node has its name; what is reserved for the system is not memory for jobs."""
-    told = "NodeName=n1 CPUTot=8 State=IDLE RealMemory=1000 MemSpecLimit=1500 Gres=(null) Reason= x\n"
-    node = parse_nodes(told)["n1"]
+    told = "NodeName=n1 NodeAddr=N/A CPUTot=8 State=IDLE RealMemory=1000 MemSpecLimit=1500 Partitions=(null)"
+    node = parse_nodes(f"{told} Gres=(null) Reason= x Reason=y\n")["n1"]
     assert (node.address, node.partitions, node.gres, node.gres_used) == ("n1", (), (), ())
     assert (node.cores, node.cores_used, node.memory_mb, node.memory_used_mb) == (8, 0, 0, 0)
-    assert node.reason == "x"
+    assert node.reason == "x Reason=y"
     long = parse_nodes(f"NodeName=n2 CPUTot=8 CPUEfctv=6 State=IDLE Partitions=a,,b Reason={'r' * 1001}\n")[
         "n2"
     ]

@@ -66,6 +66,52 @@ def test_a_slice_needs_its_cores_and_memory_on_the_same_node() -> None:
     assert free("gpu:1g.10gb:1", node(cores_used=32)) == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "cores", "memory", "room"),
+    [
+        ({"cores": 7}, 2, 1000, 3),
+        ({"cores": 3}, 1, 1000, 3),
+        ({"cores": 3}, 0, 1000, 3),
+        ({"memory_mb": 3500}, 1, 1000, 3),
+        ({"memory_mb": 3}, 1, 1, 3),
+        ({"memory_mb": 3}, 1, 0, 3),
+    ],
+)
+def test_part_of_a_slice_is_none(fields: dict[str, int], cores: int, memory: int, room: int) -> None:
+    """Cores and memory that are not enough for one more slice are none, on an idle node as on all nodes."""
+    two = snapshot(node("n1", **fields), node("n2", **fields))
+    expected = Availability(2 * room, 0, 0, 2 * room, None)
+    found = availability("gpu:1g.10gb:1", "gpu", cores, memory, two)
+    assert found == expected
+    assert isinstance(found.free, int)
+    assert availability(None, "gpu", cores, memory, two) == expected
+
+
+def test_devices_of_no_stated_type_are_out_whichever_they_are() -> None:
+    """What is in use without a type may be any device; what a node has without one is no h100."""
+    h100 = (Gres("gpu", "h100", 2),)
+    assert free("gpu:h100:1", node(gres=h100, gres_used=(Gres("gpu", "", 1),))) == 1
+    assert free("gpu:h100:1", node(gres=(*h100, Gres("gpu", "", 2)))) == 2
+    assert free("gpu:1", node(gres_sharded=(Gres("gpu", "h100", 1),))) == 8
+
+
+@pytest.mark.parametrize(("held", "left"), [("h100", 5), ("a100", 8), ("", 5)])
+def test_shards_of_another_type_are_other_shards(held: str, left: int) -> None:
+    """Shards are counted by type, as jobs hold them and as nodes tell; those without one may be any."""
+    both = (Gres("shard", "h100", 8), Gres("shard", "a100", 8))
+    holder = Job(1, "bob", "RUNNING", nodes=("n1",), gres=(Gres("shard", held, 3),))
+    assert free("shard:h100:1", node(gres=both), jobs=(holder,)) == left
+    assert free("shard:h100:1", node(gres=both, gres_used=(Gres("shard", held, 3),))) == left
+
+
+def test_shards_of_a_gpu_that_is_out_whole_are_gone() -> None:
+    """As many as are its part of all shards; shards that lie on no GPU stay."""
+    gpus: dict[str, Any] = {"gres_used": (Gres("gpu", "h100", 1),)}
+    assert free("shard:1", node(gres=(Gres("gpu", "h100", 2), Gres("shard", "", 7)), **gpus)) == 4
+    assert free("shard:1", node(gres=(Gres("gpu", "h100", 2), Gres("shard", "h100", 8)), **gpus)) == 4
+    assert free("shard:1", node(gres=(Gres("shard", "", 8),))) == 8
+
+
 def test_a_gpu_of_which_a_shard_is_out_is_not_free_and_the_other_way_round() -> None:
     """Whole GPUs and shards of the same devices exclude each other, MIG instances are untouched."""
     shared: dict[str, Any] = {
