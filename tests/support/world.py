@@ -14,6 +14,8 @@ from pathlib import Path
 
 __all__ = ["command"]
 
+_HIDDEN = {"/tmp": "1777", "/var/tmp": "1777", "/home": "755"}  # noqa: S108 - they are what is meant
+"""What is empty in a new world, and its mode there."""
 _OURS = r"^(researcher[0-9]|instructor[0-9]|skiva-)"
 
 
@@ -37,9 +39,16 @@ def main(number: int, arguments: list[str]) -> int:
 
 
 def _make_files(number: int) -> None:
+    # The checkout, and what is installed for its tests, may be in one of the places.
+    needed = [Path(__file__).parents[2], Path(os.environ.get("SKIVA_TEST_DIR", sys.prefix))]
+    kept = [(path, os.open(path, os.O_PATH)) for path in needed if _is_hidden(path)]
     # Memory, not a disk: a suite that waits for a disk all the time tells nothing more about Skiva.
-    for place, mode in (("/tmp", "1777"), ("/var/tmp", "1777"), ("/home", "755")):  # noqa: S108
+    for place, mode in _HIDDEN.items():
         _run("mount", "-t", "tmpfs", "-o", f"mode={mode},size=75%", "skiva-test", place)
+    for path, opened in kept:
+        path.mkdir(parents=True, exist_ok=True)
+        _run("mount", "--bind", f"/proc/{os.getpid()}/fd/{opened}", str(path))
+        os.close(opened)
     etc = Path("/tmp/.etc")  # noqa: S108
     _run("cp", "-a", "/etc", str(etc))
     for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"):
@@ -52,6 +61,10 @@ def _make_files(number: int) -> None:
     for record in etc.glob("skiva-accounts.*"):
         record.unlink()
     _run("mount", "--bind", str(etc), "/etc")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(path.resolve().is_relative_to(place) for place in _HIDDEN)
 
 
 def _run(*argv: str) -> None:
