@@ -8,6 +8,7 @@ import pytest
 
 from skiva.server import turns as turns_module
 from skiva.server.problems import Problem
+from skiva.server.threads import in_thread
 from skiva.server.turns import Turns
 
 
@@ -48,13 +49,21 @@ async def _moment() -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_looks_are_answered_in_the_order_in_which_they_were_asked(turns: Turns) -> None:
-    """One at a time; a tab that asks again and again does not push in front of others."""
-    work = _Work()
+async def test_looks_are_answered_in_the_order_in_which_they_were_asked(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time, and no thread for those that wait; a tab that asks often does not push in front."""
+    work, threads = _Work(), list[object]()
+
+    def counted(piece: Callable[[], int]) -> "asyncio.Future[int]":
+        threads.append(piece)
+        return in_thread(piece)
+
+    monkeypatch.setattr(turns_module, "in_thread", counted)
     asked = [asyncio.create_task(turns.look(work.piece(number))) for number in range(6)]
     await _until(lambda: work.begun)
     await _moment()
-    assert work.begun == [0]
+    assert (work.begun, len(threads)) == ([0], 1)
     work.go.set()
     assert await asyncio.gather(*asked) == list(range(6))
     assert work.begun == work.ended == list(range(6))
