@@ -9,7 +9,7 @@ __all__ = ["Gres", "parse_gres", "parse_sharded"]
 _MAX_TEXT = 65536
 _COUNT = re.compile(r"([0-9]{1,18})([kmgtp]?)", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_PREFIX = re.compile(r"gres[:/]")
+_PREFIX = re.compile(r"\Agres[:/]")
 _PARENTHESES = re.compile(r"\([^)]*\)?|\)")
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5}
 
@@ -42,7 +42,7 @@ def parse_gres(text: str) -> tuple[Gres, ...]:
         is_tres = "=" in entry
         if is_tres and not entry.startswith("gres/"):
             continue
-        found = _parse_entry(_PREFIX.sub("", entry, count=1).replace("=", ":"))
+        found = _parse_entry(_PREFIX.sub("", entry).replace("=", ":"))
         if found is None:
             continue
         if is_tres and not found.type:

@@ -61,6 +61,8 @@ def test_tasks_that_wait_together_are_counted(tasks: str, count: int, at_once: i
         ("", None),
         ("1,", None),
         ("0-4294967294", None),
+        ("0-99999", tuple(range(100_000))),
+        ("0-100000", None),
     ],
 )
 def test_tasks_that_wait_together_are_named(tasks: str, numbers: tuple[int, ...] | None) -> None:

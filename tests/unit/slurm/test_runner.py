@@ -32,8 +32,15 @@ def gone(pid_file: Path) -> bool:
 
 async def test_output_status_and_input_come_through(tmp_path: Path) -> None:
     """A failing command is an answer too, with what it wrote."""
-    done = await run([program(tmp_path, "cat; echo no >&2; exit 3")], env=ENV, stdin=b"in\xff", timeout=10)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "in\ufffd", "no\n")
+    text = program(tmp_path, "cat; printf 'no\\377' >&2; exit 3")
+    done = await run([text], env=ENV, stdin=b"in\xff", timeout=10)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "in\ufffd", "no\ufffd")
+    assert (await run([text], env=ENV, timeout=10)).stdout == ""
+
+
+async def test_a_command_runs_where_nothing_of_the_callers_is() -> None:
+    """A working directory that is gone, or that the account may not enter, does not matter."""
+    assert (await run(["/bin/pwd"], env=ENV, timeout=10)).stdout == "/\n"
 
 
 async def test_arguments_meet_no_shell() -> None:
@@ -77,10 +84,25 @@ async def test_being_cancelled_ends_the_command(tmp_path: Path) -> None:
 
 async def test_a_flood_is_cut_off() -> None:
     """More output than the limit ends the command, not the hub's memory."""
-    with pytest.raises(CommandTooLong):
+    with pytest.raises(CommandTooLong, match=r"^yes wrote more than 100000 bytes$"):
         await run(["/usr/bin/yes"], env=ENV, timeout=30, limit=100_000)
     with pytest.raises(CommandTooLong):
         await run(["/bin/sh", "-c", "yes >&2"], env=ENV, timeout=30, limit=100_000)
+
+
+async def test_as_much_as_the_limit_is_no_flood() -> None:
+    """The limit itself may be written; one letter more may not."""
+    assert (
+        len((await run(["/usr/bin/printf", "%1000d", "1"], env=ENV, timeout=10, limit=1000)).stdout) == 1000
+    )
+    with pytest.raises(CommandTooLong):
+        await run(["/usr/bin/printf", "%1001d", "1"], env=ENV, timeout=10, limit=1000)
+
+
+async def test_what_the_machine_cannot_start_is_named() -> None:
+    """The program is there, so it is not said to be missing."""
+    with pytest.raises(SlurmUnanswered, match=r"^/bin/true could not be started: Argument list too long$"):
+        await run(["/bin/true", "x" * 200_000], env=ENV, timeout=10)
 
 
 async def test_time_limits_still_work_after_a_flood() -> None:

@@ -1,6 +1,7 @@
 """The one reader of the queue."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -57,11 +58,13 @@ async def test_nothing_is_known_before_the_first_reading() -> None:
     async with watching(reader) as (watcher, _):
         assert not await watcher.loaded(0.05)
         assert watcher.age == float("inf")
+        assert watcher.trouble == ""
         reader.release()
         assert await watcher.loaded(5)
         first = await watcher.changed(None)
         assert first.jobs[1].state == "RUNNING"
         assert first.nodes["n1"].address == "10.0.0.1"
+        assert abs(first.taken - time.time()) < 60
         assert watcher.age < 5
 
 
@@ -72,6 +75,8 @@ async def test_a_snapshot_cannot_be_changed() -> None:
         assert watcher.snapshot is not None
         with pytest.raises(TypeError):
             watcher.snapshot.jobs[2] = job(2)  # type: ignore[index]
+        with pytest.raises(TypeError):
+            watcher.snapshot.nodes["n2"] = NODE  # type: ignore[index]
 
 
 async def test_an_end_that_slurm_has_forgotten_is_still_known_of_jobs_of_ours() -> None:
@@ -326,6 +331,8 @@ async def test_attention_quickens_the_readings_and_its_end_calms_them() -> None:
         with watcher.attention(), watcher.attention():
             await readings(watcher, 10)
             assert reader.node_readings == 1
+            assert watcher.snapshot is not None
+            assert "n1" in watcher.snapshot.nodes
         assert watcher._pace.seconds_until_due(asked=False) > 30
 
 
@@ -371,6 +378,21 @@ async def test_a_loop_that_died_is_started_again(caplog: pytest.LogCaptureFixtur
         await until(lambda: watcher.restarts == 1)
         await readings(watcher, 1)
         assert caplog.messages == ["the watcher of the queue was stuck and is started again"]
+        assert watcher._loop.get_name() == "slurm-watcher"
+        watcher._loop.cancel()
+        await until(lambda: watcher.restarts == 2)
+
+
+async def test_a_reading_that_is_not_yet_late_is_left_alone() -> None:
+    """The watchdog counts from when the reading began, on a clock that stands still here."""
+    reader = FakeReader([job()], [NODE])
+    reader.hang()
+    watcher = Watcher(reader, stuck_after=0.02, clock=lambda: 1000.0)
+    watcher.start()
+    await asyncio.sleep(0.05)  # the watchdog has looked several times
+    assert watcher.restarts == 0
+    reader.release()
+    await watcher.stop()
 
 
 async def test_consumers_are_told_of_each_reading_and_one_that_fails_harms_nobody(
@@ -392,6 +414,7 @@ async def test_consumers_are_told_of_each_reading_and_one_that_fails_harms_nobod
         count = len(seen)
         await readings(watcher, 2)
         assert count >= 2
+        assert seen[0] is first
         assert len(seen) == count
         assert set(caplog.messages) == {"a listener of the queue failed"}
 
@@ -407,6 +430,7 @@ async def test_stopping_leaves_nobody_waiting() -> None:
         second = asyncio.create_task(watcher.refresh())
         await asyncio.sleep(0)
         await watcher.stop()
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("slurm-")]
         for waiting in (first, second):
             with pytest.raises(SlurmUnanswered, match=r"^The watcher of the queue has been stopped\.$"):
                 await waiting
