@@ -69,4 +69,6 @@ def test_the_state_says_what_matters() -> None:
     waiting = cells(spec(), Status(state="queued", sentence="All slices are in use.", expected=2e9))[-1]
     assert waiting.startswith("All slices are in use. Expected ")
     assert cells(spec(), Status(state="completed", sentence="Completed."))[-1] == ""
+    stopped = Status(state="failed", sentence="It broke.", progress=running.progress)
+    assert cells(spec(), stopped)[-1] == "It broke."
     assert cells(spec(simulated=True), running)[2] == "1g.10gb (simulated)"

@@ -114,6 +114,7 @@ class _Recorded(list[str]):
         "async for x in xs:\n  async with g(x) as w: await w",
         "x: int = 1\ny: str",
         "class A:\n x: int = [y for y in z]",
+        "class A:\n def f(self): pass\n x: int = 1",
         "if a:\n  x: int = (await b)",
         "f'{[x for x in xs]!r}'",
     ],

@@ -111,6 +111,10 @@ def test_an_event_of_the_hub_tells_all_of_a_job() -> None:
         node="n1", restarts=4, exit_code="0:9",
     )  # fmt: skip
     assert found == Reading(5.0, (job,), "Slow.")
+    for odd in ("3", True, None):
+        event = from_event({"taken": 5, "jobs": [{**told, "cluster": {"id": _CLUSTER, "batch": odd}}]})
+        assert event is not None
+        assert (event.jobs[0].cluster, event.jobs[0].batch) == (_CLUSTER, None)
 
 
 def test_jobs_of_a_run_are_found_by_number_or_by_mark() -> None:

@@ -264,6 +264,8 @@ def test_a_run_that_slurm_lacks_ends_as_its_last_word_says() -> None:
     cut = Traces(events=[_BEGAN, _CUT], submission=_SUBMITTED, seen=gone)
     found = status(_SPEC, cut, _reading(), _NOW)
     assert (found.state, found.sentence, found.ended) == ("time_limit", _CUT["sentence"], _NOW - 1)
+    odd = replace(cut, events=[_BEGAN, {**_CUT, "how": "great"}])
+    assert status(_SPEC, odd, _reading(), _NOW).state == "vanished"
     for age, state in ((119, "preparing"), (121, "refused")):
         young = replace(_SPEC, created=_NOW - age)
         assert status(young, Traces(seen=gone), _reading(), _NOW).state == state
