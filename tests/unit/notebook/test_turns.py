@@ -156,3 +156,24 @@ async def test_what_a_look_meets_is_told_as_it_is(
         await turns.look(fail)
     assert (told.value.status, str(told.value)) == (status, sentence)
     assert await turns.look(lambda: 1) == 1
+
+
+async def test_a_look_that_was_given_up_is_not_made_afterwards(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread ends without having touched the disk, on which the one before still hangs."""
+    monkeypatch.setattr(turns_module, "_DISK", 0.05)
+    work, before = _Work(), set(threading.enumerate())
+
+    def at_work() -> int:
+        return sum(one.name == "skiva-runs" for one in set(threading.enumerate()) - before)
+
+    for number in (1, 2):
+        with pytest.raises(Problem, match=r"^The disk with your runs does not answer") as told:
+            await turns.look(work.piece(number))
+        assert told.value.status == 503
+        await _until(lambda: work.begun == [1])
+    await _until(lambda: at_work() == 1)
+    work.go.set()
+    await _until(lambda: at_work() == 0)
+    assert work.begun == work.ended == [1]
