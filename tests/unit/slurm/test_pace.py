@@ -59,6 +59,55 @@ def test_a_busy_hub_stays_below_two_hundred(asked: list[bool]) -> None:
     assert busy.most_in_a_minute() <= 180
 
 
+def test_a_burst_of_requests_is_granted_and_refilled_by_ten_a_minute() -> None:
+    """Six at once, then one each busy interval; whoever comes later than that takes nothing of the burst."""
+    asked = Simulation(takes=0.0)
+    assert asked.pace.attention == 0
+    asked.read(asked=False)
+    for _ in range(8):
+        asked.now += 2.0
+        asked.read(asked=True)
+
+    def granted() -> int:
+        count = 0
+        while asked.pace.seconds_until_due(asked=True) == 0.0:
+            asked.read(asked=True)
+            count += 1
+        return count
+
+    assert granted() == 6
+    assert asked.pace.seconds_until_due(asked=True) == 1.0
+    assert asked.pace.seconds_until_due(asked=False) == 10.0
+    asked.now += 12.1
+    asked.read(asked=False)
+    assert granted() == 2
+
+
+def test_somebody_who_waits_quickens_the_nodes_too() -> None:
+    """Nodes are read every ten seconds, and every five while somebody pays attention."""
+    for attention, interval in ((0, 10.0), (1, 5.0)):
+        sim = Simulation(attention=attention, takes=0.0)
+        with_nodes: list[float] = []
+        while sim.now < 1100:
+            before = len(sim.requests)
+            sim.read(asked=False)
+            if len(sim.requests) - before > PER_READING:
+                with_nodes.append(sim.now)
+        assert {later - sooner for sooner, later in pairwise(with_nodes)} == {interval}
+
+
+@pytest.mark.parametrize(("bound", "pauses"), [(0, [0.75, 1.5, 3.0]), (1, [1.25, 2.5, 5.0])])
+def test_pauses_are_shaken_by_a_quarter(bound: int, pauses: list[float]) -> None:
+    """Several hubs on one Slurm do not all come back at once."""
+    pace = Pace(10.0, 1.0, lambda: 0.0, lambda low, high: (low, high)[bound])
+    found = []
+    for _ in pauses:
+        pace.begin(asked=False)
+        pace.failed()
+        found.append(pace.seconds_until_due(asked=False))
+    assert found == pauses
+
+
 def test_a_slow_slurm_is_left_alone_half_of_the_time() -> None:
     """When a reading takes four seconds, the next one waits as long."""
     slow = Simulation(attention=1, takes=4.0)
