@@ -28,6 +28,8 @@ def command(number: int = 0) -> list[str]:
 
 def main(number: int, arguments: list[str]) -> int:
     """Become the first process of a new world, run Python in it and collect whatever is left behind."""
+    if os.getpid() != 1:
+        raise SystemExit("This hides files of the whole machine outside of namespaces of its own.")
     _make_files(number)
     # What a shell starts in the background ignores it, and so would everything below.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,6 +42,7 @@ def main(number: int, arguments: list[str]) -> int:
 
 def _make_files(number: int) -> None:
     # The checkout, and what is installed for its tests, may be in one of the places.
+    here = Path.cwd()
     needed = [Path(__file__).parents[2], Path(os.environ.get("SKIVA_TEST_DIR", sys.prefix))]
     kept = [(path, os.open(path, os.O_PATH)) for path in needed if _is_hidden(path)]
     # Memory, not a disk: a suite that waits for a disk all the time tells nothing more about Skiva.
@@ -49,6 +52,7 @@ def _make_files(number: int) -> None:
         path.mkdir(parents=True, exist_ok=True)
         _run("mount", "--bind", f"/proc/{os.getpid()}/fd/{opened}", str(path))
         os.close(opened)
+    os.chdir(here)  # as it is here
     etc = Path("/tmp/.etc")  # noqa: S108
     _run("cp", "-a", "/etc", str(etc))
     for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid"):
