@@ -50,7 +50,8 @@ def _make_files(number: int) -> None:
         _run("mount", "-t", "tmpfs", "-o", f"mode={mode},size=75%", "skiva-test", place)
     for path, opened in kept:
         path.mkdir(parents=True, exist_ok=True)
-        _run("mount", "--bind", f"/proc/{os.getpid()}/fd/{opened}", str(path))
+        # What the link leads to, not the path that it is called by, which is hidden now.
+        _run("mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{opened}", str(path))
         os.close(opened)
     os.chdir(here)  # as it is here
     etc = Path("/tmp/.etc")  # noqa: S108
