@@ -1,5 +1,6 @@
 """What all suites share: a real embedded cluster, and accounts to act as."""
 
+import itertools
 import json
 import os
 import pwd
@@ -102,6 +103,19 @@ class Cluster:
         done = self.run_as(user, ["/usr/bin/sbatch", "--parsable", *options], stdin=f"#!/bin/sh\n{script}\n")
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
+
+    def queue(self, *options: str) -> list[list[str]]:
+        """The words of each row that squeue prints without a heading.
+
+        A Slurm that does not answer is no empty queue: it has some time to come back.
+        """
+        argv = ["/usr/bin/squeue", "--all", "--noheader", *options]
+        user = "root" if os.geteuid() == 0 else _me()
+        answers = (self.run_as(user, argv, timeout=60) for _ in itertools.count())
+        done = _wait_for(
+            lambda: (answer := next(answers)).returncode == 0 and answer, what="squeue has answered"
+        )
+        return [line.split() for line in done.stdout.splitlines()]
 
     def job_state(self, job: int) -> str:
         """Slurm's word for a job's state."""

@@ -54,8 +54,7 @@ def clusters_of(owner: RunOwner) -> Path:
 def jobs_of(owner: RunOwner, *, states: str = "") -> list[str]:
     """Batch and state of each of their clusters' jobs that wait or run, or of those in `states`."""
     chosen = ["-t", states] if states else []
-    argv = ["/usr/bin/squeue", "-a", "-h", "-r", "-u", owner.name, *chosen, "-o", "%k %T"]
-    rows = [line.split() for line in owner.cluster.run_as("root", argv).stdout.splitlines()]
+    rows = owner.cluster.queue("--array", f"--user={owner.name}", *chosen, "--format=%k %T")
     return [f"{row[0].split(':')[2]} {row[1]}" for row in rows if row[0].startswith("skiva-cluster:")]
 
 

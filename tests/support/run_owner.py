@@ -100,8 +100,7 @@ class RunOwner:
 
     def jobs_with_tag(self, run: str) -> list[str]:
         """The jobs in Slurm that carry a run's mark, ended ones too."""
-        done = self.cluster.run_as("root", ["/usr/bin/squeue", "-a", "-h", "-t", "all", "-o", "%A %k"])
-        rows = [line.split() for line in done.stdout.splitlines()]
+        rows = self.cluster.queue("--states=all", "--format=%A %k")
         return [row[0] for row in rows if row[1:] == [f"skiva-run:{run}"]]
 
     def deadly_python(self, place: str, event: str, pattern: str, time: int = 1) -> Path:
@@ -158,10 +157,5 @@ def run_owner(cluster: Any, name: str) -> Iterator[RunOwner]:
         yield owner
     finally:
         cluster.run_as("root", ["/usr/bin/scancel", f"--user={name}"])
-        wait_until(lambda: not _jobs(cluster, name), 40, f"no job of {name}'s is left")
+        wait_until(lambda: not cluster.queue(f"--user={name}"), 40, f"no job of {name}'s is left")
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _jobs(cluster: Any, name: str) -> str:
-    done = cluster.run_as("root", ["/usr/bin/squeue", "-a", "-h", "-u", name])
-    return str(done.stdout.strip())
