@@ -15,6 +15,8 @@ def in_thread(work: Callable[[], _Answer]) -> "asyncio.Future[_Answer]":
     """What `work` returns or raises. Whoever stops waiting does not stop it."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[_Answer] = loop.create_future()
+    # What fails when nobody waits any more is no news for the log of the server.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def settle(answer: Any, problem: BaseException | None) -> None:
         if future.done():

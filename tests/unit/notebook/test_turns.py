@@ -1,6 +1,7 @@
 """Turns at the disk and at Slurm: one look after the other, a few submissions at once, none for ever."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 
@@ -159,9 +160,9 @@ async def test_what_a_look_meets_is_told_as_it_is(
 
 
 async def test_a_look_that_was_given_up_is_not_made_afterwards(
-    turns: Turns, monkeypatch: pytest.MonkeyPatch
+    turns: Turns, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its thread ends without having touched the disk, on which the one before still hangs."""
+    """Its thread ends without having touched the disk, on which the one before still hangs, and no log."""
     monkeypatch.setattr(turns_module, "_DISK", 0.05)
     work, before = _Work(), set(threading.enumerate())
 
@@ -177,3 +178,5 @@ async def test_a_look_that_was_given_up_is_not_made_afterwards(
     work.go.set()
     await _until(lambda: at_work() == 0)
     assert work.begun == work.ended == [1]
+    gc.collect()
+    assert caplog.text == ""
