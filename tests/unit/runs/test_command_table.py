@@ -66,6 +66,8 @@ def test_the_state_says_what_matters() -> None:
         progress={"done": 7, "total": 12, "text": "loss 0.3"},
     )
     assert cells(spec(), running)[-1] == "7 of 12, loss 0.3, 1 h 05 min left"
+    assert cells(spec(), Status(state="running", seconds_left=3600))[-1] == "1 h 00 min left"
+    assert cells(spec(), Status(state="running", seconds_left=3599))[-1] == "59 min left"
     waiting = cells(spec(), Status(state="queued", sentence="All slices are in use.", expected=2e9))[-1]
     assert waiting.startswith("All slices are in use. Expected ")
     assert cells(spec(), Status(state="completed", sentence="Completed."))[-1] == ""

@@ -143,7 +143,7 @@ def test_magics_bring_what_their_text_reads() -> None:
         assert wanted(f"get_ipython().run_line_magic('{magic}', '-n 10 f(a)')")[0] == {"f", "a"}
     assert wanted("get_ipython().run_line_magic('cd', 'f(a)')") == (set(), set(), set())
     assert wanted("get_ipython().run_cell_magic('capture', 'out', 'b = a')")[0] == {"a"}
-    assert wanted("get_ipython().system('ls {folder} $home')")[1] == {"folder", "home"}
+    assert wanted("get_ipython().system('ls {1 +} {folder} $home')")[1] == {"folder", "home"}
 
 
 def test_modules_that_are_named_are_told() -> None:
