@@ -62,6 +62,7 @@ def test_slices_do_not_add_up_over_nodes() -> None:
 def test_a_slice_needs_its_cores_and_memory_on_the_same_node() -> None:
     """Free devices without a free core or memory are not free slices."""
     assert free("gpu:1g.10gb:1", node(cores_used=30), cores=2) == 1
+    assert free("gpu:1g.10gb:1", node(cores=8, cores_used=1), cores=2) == 3
     assert free("gpu:1g.10gb:1", node(memory_used_mb=60000), memory=1500) == 2
     assert free("gpu:1g.10gb:1", node(cores_used=32)) == 0
 
