@@ -1,8 +1,8 @@
 """Tries all mutants: a pytest that has collected its tests forks once for each of them.
 
 `python -m tests.mutate.loop PLAN RESULT`, in the mutated tree: reads which mutants to try and with which
-tests, and writes what became of them. mutmut's own runner starts a pytest for each mutant, which takes ten
-times as long as most tests here.
+tests, and writes what became of them. mutmut's own runner starts a pytest for each mutant, which takes
+longer than most tests here.
 """
 
 import json
