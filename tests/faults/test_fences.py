@@ -13,6 +13,8 @@ from tests.support.invariants import check, live_jobs
 from tests.support.kernel import run_code
 from tests.support.waiting import wait_until
 
+_AT_ONCE = 7.5
+"""Seconds: half of what a start may take on this site before it is given up, however busy the machine is."""
 _OPEN_ALL = """
 import errno, glob, json, os
 found = {}
@@ -40,14 +42,6 @@ def test_a_notebook_opens_its_own_device_and_no_other(faults: Faults) -> None:
     check(faults.cluster, faults.client)
 
 
-def _at_once(faults: Faults) -> float:
-    """A second, or as long as this machine takes now; and one more, because Slurm tells whole seconds."""
-    launcher = [faults.cluster.dir / "venv/base/bin/python", "-I", "-c", "import skiva.session.launch"]
-    began = time.monotonic()
-    subprocess.run(launcher, check=True)
-    return 1 + max(1.0, 3 * (time.monotonic() - began))
-
-
 def _refused(faults: Faults, options: dict[str, Any]) -> float:
     """See that a start is refused because of the fence; seconds from the job's start to the refusal."""
     told = faults.start_and_see("researcher3", options, 30)
@@ -63,9 +57,9 @@ def _refused(faults: Faults, options: dict[str, Any]) -> float:
 
 
 def test_a_device_that_everybody_can_open_is_refused_at_once(faults: Faults) -> None:
-    """A device file outside the fence: the session is never opened, and within a second it is said why."""
+    """A device file outside the fence: the session is never opened, and it is said at once why."""
     (faults.openable / "device").touch(0o666)
-    assert _refused(faults, dict(MINI)) < _at_once(faults)
+    assert _refused(faults, dict(MINI)) < _AT_ONCE
 
 
 @contextmanager
@@ -94,4 +88,4 @@ def _without_fence(faults: Faults, part: str) -> Iterator[None]:
 def test_a_node_without_a_fence_is_refused_at_once(faults: Faults) -> None:
     """A real slurmd that constrains no devices: no session opens there, and at once it is said why."""
     with _without_fence(faults, "gpu2"):
-        assert _refused(faults, {**MINI, "slice": "mini-gpu"}) < _at_once(faults)
+        assert _refused(faults, {**MINI, "slice": "mini-gpu"}) < _AT_ONCE
