@@ -32,7 +32,8 @@ def _python_of(page: str) -> str:
 
 def test_the_page_on_clusters_does_what_it_says(owner: RunOwner) -> None:
     """Its lines run from the first to the last, a detached cluster is found again, and nothing is left."""
-    program = f"{_python_of('docs/researchers/dask.md')}\ntold = [total, result, len(found)]"
+    lines = _python_of("docs/researchers/dask.md")
+    program = f"before = len(skiva.clusters())\n{lines}\ntold = [total, result, len(found) - before]"
     assert owner.do(program, timeout=400) == [6, 1024, 2]
     wait_until(lambda: not jobs_of(owner), 30, "the end of the last job")
 

@@ -166,7 +166,8 @@ def test_a_python_file_runs_as_it_was_when_it_was_sent_off(shell: Shell) -> None
     shell.skiva("cancel", shell.jobs()[1]["id"])
     status, printed, _ = shell.skiva("logs", "-f", run)
     assert (status, printed) == (0, f"['train.py', '--epochs', '3'] {shell.home} {train} 5\n")
-    assert shell.skiva("jobs")[1].count("train.py") == 1
+    listed = [line.split()[:2] for line in shell.skiva("jobs")[1].splitlines()]
+    assert listed.count([run, "train.py"]) == 1
 
 
 def test_what_a_program_says_of_its_end_is_told(shell: Shell) -> None:
