@@ -270,18 +270,25 @@ def test_an_extension_takes_the_warning_away(lab: Lab, page: Page) -> None:
     expect(warning).to_have_count(0)
 
 
-def test_slurms_warning_signal_saves_in_hidden_tabs_too(lab: Lab, page: Page) -> None:
+@pytest.fixture
+def own_lab(tmp_path: Path, free_port: int, wait_for: Callable[..., Any]) -> Iterator[Lab]:
+    """One for a test that leaves it warned of its end for good."""
+    with running(tmp_path / "lab", free_port, wait_for) as found:
+        yield found
+
+
+def test_slurms_warning_signal_saves_in_hidden_tabs_too(own_lab: Lab, page: Page) -> None:
     """A session that must go long before its limit is saved, and the cause is told, without a question."""
     page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.isHidden === true })")
-    lab.ends_in(3600, warn=60)
-    lab.open(page, "d.ipynb")
+    own_lab.ends_in(3600, warn=60)
+    own_lab.open(page, "d.ipynb")
     write(page, "precious = 4")
     page.evaluate("window.isHidden = true")
-    os.kill(lab.process.pid, signal.SIGUSR1)
+    os.kill(own_lab.process.pid, signal.SIGUSR1)
     warning = toast(page, "Slurm ends this session in about 1 minute: it needs the node.")
     expect(warning).to_contain_text("Saved d.ipynb.")
     expect(warning.get_by_role("button", name="Extend by 1 h")).to_have_count(0)
-    assert lab.saved("d.ipynb") == "precious = 4"
+    assert own_lab.saved("d.ipynb") == "precious = 4"
 
 
 def test_a_server_that_does_not_answer_is_told(lab: Lab, page: Page) -> None:
