@@ -155,9 +155,9 @@ _SERVED = Path("/home/ann")
     ("path", "place"),
     [
         ("fit.ipynb", "/home/ann/fit.ipynb"),
-        ("/work/fit.ipynb", "/home/ann/work/fit.ipynb"),
-        ("//work//./fit.ipynb", "/home/ann/work/fit.ipynb"),
-        ("/home/ann/work/fit.ipynb", "/home/ann/work/fit.ipynb"),
+        ("/course/fit.ipynb", "/home/ann/course/fit.ipynb"),
+        ("//course//./fit.ipynb", "/home/ann/course/fit.ipynb"),
+        ("/home/ann/course/fit.ipynb", "/home/ann/course/fit.ipynb"),
         ("/home/anna/fit.ipynb", "/home/ann/home/anna/fit.ipynb"),
         ("..fit.ipynb", "/home/ann/..fit.ipynb"),
         ("x" * 4000, f"/home/ann/{'x' * 4000}"),

@@ -104,12 +104,12 @@ def test_a_failed_submission_keeps_its_file_until_the_hub_forgets_it(helper: Hel
     "nonce", ["../../../../etc/cron.d", "0123456789abcde/", "", "0123456789ABCDEF", "a" * 17]
 )
 def test_a_run_directory_outside_the_place_for_them_is_refused(helper: Helper, nonce: str) -> None:
-    """Case 9: the hub names a session, never a path."""
+    """The hub names a session, never a path."""
     assert "nonce" in helper.ask(submission(nonce=nonce))["error"]
 
 
 def test_a_planted_link_in_place_of_the_run_directory_is_refused(helper: Helper, tmp_path: Path) -> None:
-    """Case 39: nothing is written through a link that was there before."""
+    """Nothing is written through a link that was there before."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     parent = helper.home / ".local/state/skiva"
@@ -120,7 +120,7 @@ def test_a_planted_link_in_place_of_the_run_directory_is_refused(helper: Helper,
 
 
 def test_a_directory_that_others_may_write_to_is_refused(helper: Helper) -> None:
-    """Case 39: whoever can rename the directory could swap the private file."""
+    """Whoever can rename the directory could swap the private file."""
     parent = helper.home / ".local/state/skiva"
     parent.mkdir(parents=True)
     parent.chmod(0o777)
