@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from skiva_hub.embedded import accounts, state
+from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.guard import python, stand
 from skiva_hub.embedded.sweep import sweep
 
@@ -96,8 +97,12 @@ def down(directory: Path, *, purge: bool) -> int:
     for path in stuck:
         print(f"skiva: {path} could not be removed.", file=sys.stderr)
     print(f"Nothing runs in {directory} any more." if running else f"Nothing runs in {directory}.")
-    if purge:
-        _purge(directory)
+    try:
+        if purge:
+            _purge(directory)
+    except CannotStart as problem:
+        print(f"skiva: {problem} Nothing of {directory} was removed.", file=sys.stderr)
+        return 1
     return 1 if stuck else 0
 
 

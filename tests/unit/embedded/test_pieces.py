@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from skiva_hub import cli
-from skiva_hub.embedded import files, people, ports, state
+from skiva_hub.embedded import accounts, commands, files, people, ports, state
 from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.proc import Process, descendants, kill
 
@@ -90,6 +90,22 @@ def test_a_port_can_be_opened_again_at_once(tmp_path: Path) -> None:
     assert ports.reserve(port) is None, "something lingers"
     with _chosen(tmp_path, (), port) as chosen:
         assert chosen["public"] == port
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has accounts for a site")
+def test_accounts_that_nobody_can_tell_are_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the list of accounts cannot be read, a purge says so in a sentence and removes nothing."""
+    directory, record = tmp_path / "site", tmp_path / "accounts.json"
+    directory.mkdir()
+    (directory / "password").write_text("kept")
+    record.write_text("{")
+    monkeypatch.setattr(accounts, "_RECORD", record)
+    monkeypatch.setattr(accounts, "_LOCK", tmp_path / "accounts.lock")
+    assert commands.down(directory, purge=True) == 1
+    assert f"{record} cannot be read" in capsys.readouterr().err
+    assert (directory / "password").read_text() == "kept"
 
 
 @contextmanager
