@@ -33,6 +33,9 @@ def test_it_comes_up_on_loopback_alone_whatever_the_machine_is_called(
         cwd="/",
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"  stop      ./skiva down --dir {directory}" in done.stdout, (
+        "there is no Ctrl-C in the background"
+    )
     cluster = running(directory, free_port)
     with HubClient(cluster.url, cluster.admin_token) as hub:
         hub.start_server(cluster.people[0], {"slice": "1g.10gb"})

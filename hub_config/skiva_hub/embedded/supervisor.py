@@ -108,8 +108,9 @@ class Supervisor:
         self._ready = True
         self._save()
         self._say(f"Ready after {time.monotonic() - began:.1f} s.")
-        self._print(texts.welcome(assembly, signing_in, with_hub=self._with_hub))
-        if os.environ.get("SKIVA_DETACHED"):
+        detached = bool(os.environ.get("SKIVA_DETACHED"))
+        self._print(texts.welcome(assembly, signing_in, with_hub=self._with_hub, in_terminal=not detached))
+        if detached:
             _leave_terminal()
 
     async def _start_slurm(self, assembly: Assembly) -> None:

@@ -20,7 +20,7 @@ def machine(layout: Layout) -> str:
     return f"{gpus[0].upper()}{gpus[1:]}; {fence}."
 
 
-def welcome(assembly: Assembly, signing_in: SigningIn, *, with_hub: bool) -> str:
+def welcome(assembly: Assembly, signing_in: SigningIn, *, with_hub: bool, in_terminal: bool) -> str:
     """What to do now."""
     layout = assembly.layout
     shell = f'eval "$(./skiva env --dir {layout.dir})"'
@@ -32,7 +32,7 @@ def welcome(assembly: Assembly, signing_in: SigningIn, *, with_hub: bool) -> str
         + ("" if layout.fenced else " (not fenced)"),
         f"  shell     {shell}",
         f"  logs      {layout.log}",
-        f"  stop      Ctrl-C, or ./skiva down --dir {layout.dir}",
+        f"  stop      {'Ctrl-C, or ' if in_terminal else ''}./skiva down --dir {layout.dir}",
         "",
     ]
     return "\n".join(lines)
