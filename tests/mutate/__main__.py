@@ -30,7 +30,7 @@ def main() -> int:
     enough = not browser or labextension.mutate(_ROOT, browser)
     if python:
         try:
-            share = _mutate(python, tests=given.tests, jobs=given.jobs, floor=given.floor)
+            share = _mutate(python, given)
         except runner.Stopped as stopped:
             print(stopped, file=sys.stderr)
             return 2
@@ -38,7 +38,7 @@ def main() -> int:
     return 0 if enough else 1
 
 
-def _mutate(paths: Sequence[Path], *, tests: Sequence[str] | None, jobs: int, floor: float) -> float:
+def _mutate(paths: Sequence[Path], given: argparse.Namespace) -> float:
     """Try the mutants of Python modules, and print what became of them; the share noticed, in per cent."""
     files = tree.modules(_ROOT, paths)
     found: list[Mutant] = []
@@ -48,9 +48,10 @@ def _mutate(paths: Sequence[Path], *, tests: Sequence[str] | None, jobs: int, fl
             text, mutants = mutate(trees.plain, file, trees.module(file))
             (trees.mutated / file).write_text(text)
             found += mutants
+        found = found[:: max(1, len(found) // given.sample)] if given.sample else found
         names = [mutant.name for mutant in found]
-        result = runner.run(trees, names, tests or tree.tried_with(files), jobs=jobs)
-    print(report.text(found, result, floor=floor))
+        result = runner.run(trees, names, given.tests or tree.tried_with(files), jobs=given.jobs)
+    print(report.text(found, result, floor=given.floor))
     return report.share(found, result)
 
 
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         help="tests to try them with (default: the package's)",
     )
     parser.add_argument("--floor", type=float, default=85.0, help="per cent to be noticed (default: 85)")
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="try about so many mutants, evenly spread (default: all)"
+    )
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="mutants tried at once")
     return parser
 

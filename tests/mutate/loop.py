@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypedDict
 
@@ -67,6 +68,30 @@ def main(plan_file: str, result_file: str) -> int:
     return 0
 
 
+@dataclass
+class Tried:
+    """A test that calls a function, and what came of trying the function's mutants with it."""
+
+    seconds: float
+    busy: float
+    item: pytest.Item
+    mutants: int = 0
+    noticed: int = 0
+
+    def cost(self) -> float:
+        """Seconds for each mutant that it notices, as far as one can tell: the cheapest test goes first."""
+        return self.seconds * (self.mutants + 1) / (self.noticed + 0.1)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A mutant that is being tried: until when it may take, and the tests in their order."""
+
+    mutant: str
+    until: float
+    tests: list[Tried]
+
+
 class Tries:
     """A plugin of pytest that runs the tests for each mutant, in a process of its own."""
 
@@ -74,8 +99,8 @@ class Tries:
         self.done = False
         self.result = Result(survived=[], untested=[], timed_out=[], failing={}, error="")
         self._plan = plan
-        self._tests: dict[str, list[tuple[float, float, pytest.Item]]] = defaultdict(list)
-        self._limits: dict[int, tuple[float, str]] = {}
+        self._tests: dict[str, list[Tried]] = defaultdict(list)
+        self._running: dict[int, Running] = {}
         self._failed: dict[str, str] = {}
         self._said = time.monotonic()
         self._seen: set[str] = set()
@@ -104,14 +129,14 @@ class Tries:
         self._learn(session)
         for number, mutant in enumerate(self._plan["mutants"]):
             self._say(number)
-            tests = sorted(self._tests[mutant.partition("__mutmut_")[0]], key=lambda one: one[0])
+            tests = sorted(self._tests[mutant.partition("__mutmut_")[0]], key=Tried.cost)
             if not tests:
                 self.result["untested"].append(mutant)
                 continue
-            while len(self._limits) >= self._plan["jobs"]:
+            while len(self._running) >= self._plan["jobs"]:
                 self._wait()
             self._start(mutant, tests)
-        while self._limits:
+        while self._running:
             self._wait()
         self.done = True
         return True
@@ -149,7 +174,7 @@ class Tries:
         for item, (seconds, busy, called) in zip(session.items, learned, strict=True):
             if item.nodeid not in self.result["failing"]:
                 for function in called:
-                    self._tests[function].append((seconds, busy, item))
+                    self._tests[function].append(Tried(seconds, busy, item))
 
     def _look(self, item: pytest.Item, following: pytest.Item | None) -> tuple[float, float, list[str]]:
         state()._stats.clear()
@@ -157,21 +182,26 @@ class Tries:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         return time.monotonic() - begun, time.process_time() - busy, sorted(state()._stats)
 
-    def _start(self, mutant: str, tests: list[tuple[float, float, pytest.Item]]) -> None:
-        seconds = self._plan["seconds"] + _TIMES * sum(took for took, _, _ in tests)
-        busy = math.ceil(self._plan["seconds"] / 4 + _TIMES_BUSY * sum(took for _, took, _ in tests))
+    def _start(self, mutant: str, tests: list[Tried]) -> None:
+        seconds = self._plan["seconds"] + _TIMES * sum(one.seconds for one in tests)
+        busy = math.ceil(self._plan["seconds"] / 4 + _TIMES_BUSY * sum(one.busy for one in tests))
         if (child := os.fork()) == 0:
             self._be_a_child(mutant)
             resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
             resource.setrlimit(resource.RLIMIT_CPU, (busy, busy))
-            for item, following in _pairs([item for _, _, item in tests]):
+            for number, (item, following) in enumerate(_pairs([one.item for one in tests])):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if self._failed:
+                    self._noticed(os.getpid()).write_text(str(number))
                     with suppress(BaseException):  # servers that a fixture has started, and the like
                         item.session._setupstate.teardown_exact(None)
                     os._exit(1)
             os._exit(0)
-        self._limits[child] = (time.monotonic() + seconds, mutant)
+        self._running[child] = Running(mutant, time.monotonic() + seconds, tests)
+
+    def _noticed(self, pid: int) -> Path:
+        """Where a process writes which of its tests failed."""
+        return Path(self._plan["scratch"], str(pid), "noticed")
 
     def _be_a_child(self, mutant: str) -> None:
         os.setsid()
@@ -188,19 +218,28 @@ class Tries:
         """Wait until one mutant's process has ended, and take down those that take too long."""
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid in self._limits:
-                _, mutant = self._limits.pop(pid)
+            if pid in self._running:
+                ended = self._running.pop(pid)
+                self._remember(pid, ended)
                 self._clean(pid)
                 if os.WIFSIGNALED(status) and os.WTERMSIG(status) in {signal.SIGKILL, signal.SIGXCPU}:
-                    self.result["timed_out"].append(mutant)
+                    self.result["timed_out"].append(ended.mutant)
                 elif status == 0:
-                    self.result["survived"].append(mutant)
+                    self.result["survived"].append(ended.mutant)
                 return
             now = time.monotonic()
-            for late in [pid for pid, (limit, _) in self._limits.items() if now > limit]:
+            for late in [pid for pid, one in self._running.items() if now > one.until]:
                 os.kill(late, signal.SIGKILL)
             if pid == 0:
                 time.sleep(0.002)
+
+    def _remember(self, pid: int, ended: Running) -> None:
+        """Count what each test noticed of the function, for the order of the next mutant's tests."""
+        with suppress(OSError, ValueError):
+            number = int(self._noticed(pid).read_text())
+            ended.tests[number].noticed += 1
+            for one in ended.tests[: number + 1]:
+                one.mutants += 1
 
     def _clean(self, pid: int) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -43,8 +43,8 @@ _OF_OTHERS = [
 ]
 # A job may report and lengthen itself; other tests see that it does so for nobody else.
 _OWN = {("job_token", ("POST", "skiva/report")), ("job_token", ("POST", "skiva/extend"))}
-_OF_THEIR_OWNER_ALONE = {"users/{victim}/shared", "shares/{victim}/"}
-"""What administrators' tokens may not see either."""
+_ASKED_BY_ITS_OWNER = {"users/{victim}/shared", "shares/{victim}/", "users/{victim}/server/progress"}
+"""What administrators' tokens may not see either, and what only a server that runs has."""
 
 
 def _ask(session: Session, token: str, method: str, path: str, **options: Any) -> httpx.Response:
@@ -76,7 +76,7 @@ def test_no_token_reaches_other_people(
     assert victim.nonce not in answer.text
     if answer.status_code == 404:
         # The hub hides so that others are there, but says the same of an address that does not exist.
-        own = path in _OF_THEIR_OWNER_ALONE
+        own = path in _ASKED_BY_ITS_OWNER
         token, whose = (intruder.token, intruder.user) if own else (cluster.admin_token, bystander)
         allowed = _ask(victim, token, method, path.format(victim=whose), json=body)
         assert allowed.status_code not in {401, 403, 404, 405}, allowed.text

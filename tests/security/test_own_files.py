@@ -51,7 +51,7 @@ def _plants(home: Path, traces: Path, version: str) -> dict[str, str]:
     """
 
     def python(name: str) -> str:
-        return f"open({str(traces / name)!r}, 'w').close()\n"
+        return f"import sys; open({str(traces / name)!r}, 'w').write(repr(sys.orig_argv))\n"
 
     extension = "def _load_jupyter_server_extension(app):\n    pass\n"
     off = json.dumps({"ServerApp": {"jpserver_extensions": {"skiva.server": False, "planted": True}}})
@@ -132,17 +132,17 @@ def _is_empty(home: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def started(cluster: Any, hub: HubClient, planted: Path) -> Iterator[tuple[Session, set[str]]]:
-    """A session that was started in it, and the traces that there were then."""
+def started(cluster: Any, hub: HubClient, planted: Path) -> Iterator[tuple[Session, dict[str, str]]]:
+    """A session that was started in it, and the traces that there were then, with what left them."""
     try:
         session = open_session(cluster, hub, PERSON)
-        yield session, {path.name for path in planted.iterdir()}
+        yield session, {path.name: path.read_text() for path in planted.iterdir()}
     finally:
         close_session(hub, PERSON)
 
 
 @pytest.fixture(scope="module")
-def session(started: tuple[Session, set[str]]) -> Session:
+def session(started: tuple[Session, dict[str, str]]) -> Session:
     """The session."""
     return started[0]
 
@@ -163,13 +163,13 @@ def _config(session: Session) -> dict[str, Any]:
 
 
 def test_nothing_in_a_home_changes_what_runs_the_server(
-    cluster: Any, started: tuple[Session, set[str]], planted: Path
+    cluster: Any, started: tuple[Session, dict[str, str]], planted: Path
 ) -> None:
     """Settings, modules, programs and shells' files are all there before a start, and none takes effect."""
     session, left = started
     shells = {"shell" + name for name in SHELLS}  # the session's own terminal reads these
     programs = {f"bin-{name}" for name in PROGRAMS}  # and then they call what they find
-    assert left - shells - programs == set()
+    assert {name: left[name] for name in left.keys() - shells - programs} == {}
     server = session.pids[1]
     command = Path(f"/proc/{server}/cmdline").read_bytes().split(b"\0")
     assert command[0].decode() == f"{cluster.dir}/venv/base/bin/python"
