@@ -78,6 +78,19 @@ test('the same is sent off once more and looked at', async () => {
   assert.deepEqual(done, [[RunCommands.show, { id: 'b' }]]);
 });
 
+test('pressing again after no answer is the same repetition, and after an answer another', async () => {
+  const { actions, there } = runActions(silence);
+  await actions.again(ended());
+  await actions.again(ended());
+  await actions.again(ended({ id: 'c' }));
+  there.reply = () => [200, { id: 'b' }];
+  await actions.again(ended());
+  await actions.again(ended());
+  const keys = there.asked.map(({ body }) => body.key);
+  assert.deepEqual([keys[1], keys[3]], [keys[0], keys[0]]);
+  assert.equal(new Set(keys).size, 3);
+});
+
 test('a run that was removed can be brought back', async () => {
   const { actions, list, asked } = runActions(() => [200, {}]);
   const gone = ended({ name: 'fit' });

@@ -343,20 +343,19 @@ test('a cluster that was started is on the list', async t => {
   const { list, there } = clustersOf(t, ({ method }) =>
     method === 'POST' ? [200, cluster({ id: 'n' })] : answer()
   );
-  assert.equal((await list.start({ slice: 'cpu', workers: 2, hours: 1 })).id, 'n');
-  assert.deepEqual(there.asked.at(-1).body, { slice: 'cpu', workers: 2, hours: 1 });
+  assert.equal((await list.start({ slice: 'cpu', workers: 2, hours: 1 }, 'k')).id, 'n');
+  assert.deepEqual(there.asked.at(-1).body, { slice: 'cpu', workers: 2, hours: 1, key: 'k' });
   assert.equal(list.get('n').id, 'n');
 });
 
-test('whoever was not told whether a cluster started is sent to the list, which is read again', async t => {
+test('the list is read again where nobody was told whether a cluster started', async t => {
   const { list, there, pass } = clustersOf(t, ({ method }) => (method === 'POST' ? silence() : answer()));
   await refresh(list, pass);
-  const wanted = { message: `${SILENT} Look in the list before you start it again.` };
-  await assert.rejects(list.start({}), wanted);
+  await assert.rejects(list.start({}, 'k'), { message: SILENT, unheard: true });
   await pass(0.1);
   assert.equal(there.asked.filter(({ method }) => method === 'GET').length, 2);
   there.reply = ({ method }) => (method === 'POST' ? [409, { message: 'Too many jobs.' }] : answer());
-  await assert.rejects(list.start({}), { message: 'Too many jobs.' });
+  await assert.rejects(list.start({}, 'k'), { message: 'Too many jobs.' });
   await pass(0.1);
   assert.equal(
     there.asked.filter(({ method }) => method === 'GET').length,

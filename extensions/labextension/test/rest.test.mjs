@@ -46,7 +46,7 @@ test('whatever is no sentence is told as silence', async () => {
 });
 
 test('nobody knows what became of a request that was not answered, or that a proxy answered', async () => {
-  const unanswered = await wrong(new RunsApi(server(silence).settings).again('a'));
+  const unanswered = await wrong(new RunsApi(server(silence).settings).again('a', 'k'));
   assert.deepEqual([unanswered.message, unanswered.status, unanswered.unheard], [SILENT, 0, true]);
   const unheard = [0, 400, 404, 409, 499, 500, 502, 503, 504].filter(
     status => new ServerError('', status).unheard
@@ -76,7 +76,8 @@ test('a submission is waited for longer than a look', async t => {
 test('each thing that is done with a run has its address', async () => {
   const { asked, settings } = server(() => [200, { tasks: [7], draft: 'd' }]);
   const api = new RunsApi(settings);
-  await Promise.all([api.log('a', 5), api.log('a', 5, 0), api.cancel('a'), api.again('a'), api.restore('a')]);
+  const again = api.again('a', 'k');
+  await Promise.all([api.log('a', 5), api.log('a', 5, 0), api.cancel('a'), again, api.restore('a')]);
   await api.remove('a');
   assert.deepEqual(await api.tasks('a'), [7]);
   assert.equal(await api.draft('x.ipynb', { cells: [] }), 'd');

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from skiva.dask.ending import note_closed
 from skiva.dask.listing import names_taken
-from skiva.dask.making import make
+from skiva.dask.making import claims, make
 from skiva.dask.place import ClusterDir, clusters_dir
 from skiva.dask.spec import ClusterSpec
 from skiva.dask.wish import cluster_wish, spec_of
@@ -41,8 +41,12 @@ def start(
     hours: float | None = None,
     minimum: int | None = None,
     maximum: int | None = None,
+    key: str | None = None,
 ) -> ClusterDir:
     """Make a cluster in the session's own environment, and hand its scheduler to Slurm; waits for no job.
+
+    Args:
+        key: asked for once more with the same key while that one lives, it gives the first one.
 
     Raises:
         BadWish: names the field; nothing was written or submitted.
@@ -58,7 +62,10 @@ def start(
         minimum=minimum,
         maximum=maximum,
         detached=True,
+        key=key,
     )
+    if wish.key and (found := claims().find(wish.key)):
+        return found
     offer, now = find_offer(), time.time()
     spec = spec_of(
         wish,
@@ -70,8 +77,9 @@ def start(
         taken=names_taken(clusters_dir()),
     )
     request(spec, offer, clusters_dir() / spec.id)
-    place = make(spec, travelling(os.environ))
-    wait_for(submit(place, spec, offer))
+    place = make(spec, travelling(os.environ), wish.key)
+    if place.id == spec.id:
+        wait_for(submit(place, spec, offer))
     return place
 
 

@@ -7,15 +7,21 @@ from skiva.dask.place import ClusterDir, clusters_dir
 from skiva.dask.spec import ClusterSpec
 from skiva.dask.tidying import tidy
 from skiva.dask.wish import lacks
-from skiva.runs.paths import NotYours
+from skiva.runs.claim import Claims
+from skiva.runs.paths import NotYours, own_place
 from skiva.runs.queue import Queue
 from skiva.runs.wish import BadWish
 
-__all__ = ["make"]
+__all__ = ["claims", "make"]
 
 
-def make(spec: ClusterSpec, variables: Mapping[str, str]) -> ClusterDir:
-    """The directory of a new cluster, attached or detached.
+def claims() -> Claims[ClusterDir]:
+    """The keys with which clusters were asked for; that of one that has ended is free again."""
+    return Claims(clusters_dir(), ClusterDir, lambda place: not place.closed.exists())
+
+
+def make(spec: ClusterSpec, variables: Mapping[str, str], key: str = "") -> ClusterDir:
+    """The directory of a new cluster, attached or detached; that of another where it has this key.
 
     Raises:
         BadWish: this environment lacks something, or the site does not let this person have so many workers.
@@ -27,6 +33,9 @@ def make(spec: ClusterSpec, variables: Mapping[str, str]) -> ClusterDir:
     check(spec, -(-most // spec.processes), spec.dask, Queue().told())
     tidy(clusters_dir())
     try:
-        return ClusterDir.make(clusters_dir(), spec, variables)
+        root = own_place(clusters_dir())
+        if key and (found := claims().claim(key, spec.id)):
+            return found
+        return ClusterDir.make(root, spec, variables)
     except NotYours as problem:
         raise BadWish(f"clusters: {problem}") from None

@@ -28,6 +28,7 @@ _NEEDS = {
     "processes": "must be a whole number from 1 to 64",
     "cuda": "must be True or False",
     "detached": "must be True or False",
+    "key": "must be a text of at most 200 characters",
 }
 _LEAST_MARGIN, _MOST_MARGIN = 60.0, 600.0
 """Seconds that are left of a job, at least and at most, when its workers are to be replaced."""
@@ -56,6 +57,7 @@ class ClusterWish(BaseModel):
     processes: Annotated[StrictInt, Field(ge=1, le=64)] | None = None
     cuda: StrictBool | None = None
     detached: StrictBool = False
+    key: Annotated[str, Field(strict=True, max_length=200)] = ""
 
 
 def cluster_wish(**given: Any) -> ClusterWish:

@@ -14,17 +14,21 @@ __all__ = ["again"]
 _TAKEN = ("call.pkl", "items.pkl", "input.ipynb", "variables.pkl", "program.py")
 _UNDER_WAY = frozenset({"completed", "running", "ending", "queued", "requeued"})
 _OPTIONS = frozenset({"slice", "hours", "name", "restarts", "at_once", "resume"})
+_CHANGES = _OPTIONS | {"key"}
 
 
 def again(run: Run, **changes: Any) -> Run:
     """Send what `run` was made of off again, with its own variables; of a map what did not complete.
 
+    Args:
+        changes: options of the new run; a `key` that a run has already gives that run.
+
     Raises:
         BadWish: an option is not possible; names it.
         NotSubmitted: Slurm refused, or did not answer.
     """
-    if unknown := sorted(set(changes) - _OPTIONS):
-        raise BadWish(f"{unknown[0][:60]}: there is no such option; there are {', '.join(sorted(_OPTIONS))}")
+    if unknown := sorted(set(changes) - _CHANGES):
+        raise BadWish(f"{unknown[0][:60]}: there is no such option; there are {', '.join(sorted(_CHANGES))}")
     spec = run.spec
     known = {name: getattr(spec, name) for name in _OPTIONS}
     wanted = wish(**{**known, **changes})

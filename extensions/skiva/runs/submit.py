@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from skiva.runs.claim import claim, claimed
+from skiva.runs.claim import Claims
 from skiva.runs.environment import travelling
-from skiva.runs.files import write_json, write_whole
+from skiva.runs.files import read_json, write_json, write_whole
 from skiva.runs.ids import new_run_id
 from skiva.runs.offer import find_offer, pick_slice
 from skiva.runs.paths import NotYours, RunDir, own_place, runs_dir
@@ -73,7 +73,7 @@ def send(luggage: Luggage, wish: Wish, env: Mapping[str, str] | Iterable[str] | 
         root = own_place(runs_dir(site=offer.runs))
     except NotYours as problem:
         raise BadWish(f"runs: {problem}") from None
-    if wish.key and (found := claimed(root, wish.key)):
+    if wish.key and (found := _claims(root).find(wish.key)):
         return found
     _check_number(offer)
     if luggage.folder is not None:
@@ -208,7 +208,15 @@ def _output(run: RunDir, spec: Spec) -> Path:
 
 def submitted(key: str) -> RunDir | None:
     """The run that was submitted with this key, refused or not, if it is still there. Raises NoOffer."""
-    return claimed(runs_dir(site=find_offer().runs), key, refused=True)
+    return _claims(runs_dir(site=find_offer().runs)).find(key, refused=True)
+
+
+def _claims(root: Path) -> Claims[RunDir]:
+    return Claims(root, RunDir, _may_live)
+
+
+def _may_live(run: RunDir) -> bool:
+    return not run.refused.exists() and (read_json(run.seen) or {}).get("state") != "refused"
 
 
 def _write(root: Path, spec: Spec, luggage: Luggage, env: Mapping[str, str]) -> RunDir:
@@ -226,7 +234,7 @@ def _write(root: Path, spec: Spec, luggage: Luggage, env: Mapping[str, str]) -> 
             (draft / "tasks").mkdir(mode=0o700)
         write_json(draft / "spec.json", spec.to_json())
         # Claimed when all else is done, so that hardly anything can come between the claim and the run.
-        if spec.key and (found := claim(root, spec.key, spec.id)):
+        if spec.key and (found := _claims(root).claim(spec.key, spec.id)):
             return found
         draft.rename(root / spec.id)
     finally:

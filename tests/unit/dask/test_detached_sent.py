@@ -2,15 +2,21 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.support.fake_runs import FakePerson
+from tests.support.waiting import wait_until
 
 import skiva
 from skiva.dask import making
 from skiva.dask.detached import request, start
+from skiva.dask.ending import note_closed
 from skiva.dask.listing import statuses
+from skiva.dask.place import ClusterDir
+from skiva.dask.spec import ClusterSpec
 from skiva.runs import slurm as slurm_module
 from skiva_slurm.offer import Offer
 
@@ -67,6 +73,48 @@ def test_what_slurm_refuses_is_told_and_has_ended(person: FakePerson) -> None:
     assert status.state == "closed"
     assert "Its scheduler was not started" in status.sentence
     assert start(name="night").read_spec().name == "night"
+
+
+def test_asked_for_again_with_the_same_key_it_is_the_same_cluster(person: FakePerson) -> None:
+    """Whoever presses twice has one; another key, or the end of the first, makes another."""
+    place = start(name="night", key="k")
+    assert start(name="night", key="k") == place
+    assert len(person.slurm.jobs) == 1
+    assert start(name="day", key="other") != place
+    note_closed(place, "It was closed.")
+    assert start(name="night", key="k") != place
+    assert len(person.slurm.jobs) == 3
+    assert [one.name for one in statuses(_root(person)) if one.living] == ["night", "day"]
+
+
+def test_two_that_ask_at_once_with_one_key_get_one_cluster(
+    person: FakePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever claims the key second is given what the first one makes."""
+    make = ClusterDir.make
+
+    def late(root: Path, spec: ClusterSpec, variables: Mapping[str, str]) -> ClusterDir:
+        monkeypatch.setattr(ClusterDir, "make", make)
+        found.append(pool.submit(start, key="k"))
+        wait_until(lambda: len(list(root.glob(".keys/.*"))) == 1, 10, "the second has come as far as the key")
+        return make(root, spec, variables)
+
+    found: list[Future[ClusterDir]] = []
+    monkeypatch.setattr(ClusterDir, "make", late)
+    with ThreadPoolExecutor(1) as pool:
+        place = start(key="k")
+        assert found[0].result(30) == place
+    assert len(person.slurm.jobs) == 1
+
+
+def test_a_key_that_slurm_refused_may_be_used_again(person: FakePerson) -> None:
+    """Nothing came of the first; pressing again is no second one."""
+    person.slurm.fault("sbatch", times=1, fail=_NO)
+    with pytest.raises(skiva.NotSubmitted, match="qos"):
+        start(key="k")
+    assert start(key="k").read_spec().detached
+    with pytest.raises(skiva.BadWish, match=r"^key: must be a text of at most 200 characters"):
+        start(key="k" * 201)
 
 
 def test_a_taken_name_sends_nothing(person: FakePerson) -> None:

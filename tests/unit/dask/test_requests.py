@@ -11,7 +11,7 @@ from skiva.dask.place import ClusterDir
 from skiva.runs.wish import BadWish
 from skiva_slurm.offer import EnvironmentOffer, Offer, SliceOffer
 
-PICKED = {
+PICKED: dict[str, Any] = {
     "partition": "gpu",
     "account": "physics",
     "qos": "long",
@@ -24,7 +24,7 @@ BASE = EnvironmentOffer(id="base", title="", launch={"python": "/opt/base/bin/py
 
 
 def _cluster(tmp_path: Path, **more: Any) -> ClusterDir:
-    known = {"name": "my night", "slice": GPU, "environment": BASE, "hours": 1.5}
+    known: dict[str, Any] = {"name": "my night", "slice": GPU, "environment": BASE, "hours": 1.5}
     return lay_cluster(tmp_path, keys=False, **known | more)
 
 

@@ -14,8 +14,8 @@ MADE = time.mktime((2026, 11, 22, 9, 5, 0, 0, 0, -1))
 
 
 def _status(**more: Any) -> Status:
-    known = {"id": cluster_id(1), "name": "night", "slice": "1g", "created": MADE, "state": "running"}
-    return Status(**known | {"workers": Workers(wanted=4, ready=3)} | more)
+    known: dict[str, Any] = {"id": cluster_id(1), "name": "night", "slice": "1g", "created": MADE}
+    return Status(**known | {"state": "running", "workers": Workers(wanted=4, ready=3)} | more)
 
 
 def test_a_cluster_is_one_line_and_one_row() -> None:

@@ -57,6 +57,16 @@ async def test_a_cluster_is_started_for_the_person(lab: Lab, slurm: FakeSlurm) -
     assert [(one["id"], one["state"]) for one in listed] == [(status["id"], "starting")]
 
 
+async def test_pressed_twice_it_is_one_cluster(lab: Lab, slurm: FakeSlurm) -> None:
+    """The same key is the same cluster, also where the first was asked for without an answer of Slurm's."""
+    slurm.fault("sbatch", times=1, lose=True)
+    asked = [await _start(lab, workers=2, key="k") for _ in range(2)]
+    assert [code for code, _ in asked] == [201, 201]
+    assert asked[0][1]["id"] == asked[1][1]["id"]
+    assert len(slurm.jobs) == 1
+    assert (await _start(lab, key=7))[0] == 400
+
+
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [

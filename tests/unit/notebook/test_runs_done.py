@@ -202,6 +202,18 @@ async def test_the_same_is_sent_off_again_with_changes(lab: Lab, slurm: FakeSlur
     assert (code, answer["message"]) == (400, "path: there is no such field.")
 
 
+async def test_pressed_twice_it_is_sent_off_again_once(lab: Lab, slurm: FakeSlurm) -> None:
+    """Whoever was not answered presses again with the same key, and is given the run that there is."""
+    first = (await lab.ask("runs", method="POST", body=wish(key="first")))[1]
+    slurm.fault("sbatch", times=1, lose=True)
+    again = [await lab.ask(f"runs/{first['id']}/again", method="POST", body={"key": "k"}) for _ in range(2)]
+    assert [code for code, _ in again] == [201, 201]
+    assert again[0][1]["id"] == again[1][1]["id"] != first["id"]
+    assert len(slurm.jobs) == 2
+    third = (await lab.ask(f"runs/{first['id']}/again", method="POST", body={}))[1]
+    assert third["id"] not in {first["id"], again[0][1]["id"]}
+
+
 async def test_a_run_is_deleted_and_brought_back(lab: Lab) -> None:
     """Nothing of it is lost meanwhile; what lives is not deleted, and nothing is ever put over another."""
     run, live = run_id(1), run_id(2)

@@ -60,9 +60,9 @@ export class ClustersApi extends Rest {
     return this.ask('GET', '/offer');
   }
 
-  /** Start one that lives on its own. */
-  async start(wishes: IClusterWishes): Promise<ICluster> {
-    return this.ask('POST', '', wishes);
+  /** Start one that lives on its own; with the same key as before, that which lives already. */
+  async start(wishes: IClusterWishes, key: string): Promise<ICluster> {
+    return this.ask('POST', '', { ...wishes, key });
   }
 
   /** Ask for so many workers; it does not adapt any more. */

@@ -25,14 +25,12 @@ export class ClustersModel extends PolledList<ICluster> {
   /** The requests. */
   readonly api: ClustersApi;
 
-  /** Start one. Throws an Error with a sentence for the user. */
-  async start(wishes: IClusterWishes): Promise<ICluster> {
-    const cluster = await this.api.start(wishes).catch((error: unknown) => {
-      const unheard = error instanceof ServerError && error.unheard;
-      // It may be there all the same: nobody should start a second one.
-      void (unheard && this.refresh());
-      const look = unheard ? ' Look in the list before you start it again.' : '';
-      throw new Error(`${(error as Error).message}${look}`);
+  /** Start one; with the key of one that lives, that one. Throws ServerError. */
+  async start(wishes: IClusterWishes, key: string): Promise<ICluster> {
+    const cluster = await this.api.start(wishes, key).catch((error: unknown) => {
+      // It may be there all the same, and is on the list then.
+      void (error instanceof ServerError && error.unheard && this.refresh());
+      throw error;
     });
     this.take(cluster);
     return cluster;

@@ -1,6 +1,7 @@
 import { Notification } from '@jupyterlab/apputils';
 
 import { FormDialog } from '../common/dialog';
+import { Keyed } from '../common/keyed';
 import { fitted } from '../words';
 import type { IClusterWishes } from './api';
 import { ClusterForm } from './form';
@@ -17,8 +18,9 @@ export async function startCluster(model: ClustersModel): Promise<string | null>
     (error: unknown) => form.say((error as Error).message, true)
   );
   const words = { title: 'New cluster', button: 'Start', busy: 'Starting…' };
+  const once = new Keyed();
   const send = async (wishes: IClusterWishes) => {
-    const cluster = await model.start(wishes);
+    const cluster = await once.send(key => model.start(wishes, key));
     started = cluster.id;
     Notification.success(fitted(`${cluster.name} was started.`), { autoClose: 5000 });
   };

@@ -4,6 +4,7 @@ import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { complain } from '../common/complain';
+import { Keyed } from '../common/keyed';
 import type { Notebooks } from '../common/notebooks';
 import { fitted } from '../words';
 import { runCode } from './code';
@@ -38,7 +39,10 @@ export class RunActions {
   /** Send the same off once more, and look at that. */
   again = (row: IRow): Promise<void> =>
     this._try(async () => {
-      const next = await this._model.api.again(row.id);
+      const once = this._again.get(row.id) ?? new Keyed();
+      this._again.set(row.id, once);
+      const next = await once.send(key => this._model.api.again(row.id, key));
+      this._again.delete(row.id);
       this._model.take(next);
       await this.show(next.id);
     });
@@ -117,6 +121,7 @@ export class RunActions {
   }
 
   private _model: RunsModel;
+  private _again = new Map<string, Keyed>();
   private _manager: IDocumentManager;
   private _notebooks: Notebooks;
   private _commands: CommandRegistry;

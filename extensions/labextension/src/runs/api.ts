@@ -94,9 +94,9 @@ export class RunsApi extends Rest {
     return this.ask('POST', `/${id}/cancel`, {});
   }
 
-  /** Send the same off once more. */
-  async again(id: string): Promise<IRow> {
-    return this.ask('POST', `/${id}/again`, {});
+  /** Send the same off once more; with the same key as before, what that has made. */
+  async again(id: string, key: string): Promise<IRow> {
+    return this.ask('POST', `/${id}/again`, { key });
   }
 
   /** Put an ended run aside. */

@@ -13,7 +13,7 @@ from skiva.server.problems import body_of, told
 
 __all__ = ["end", "remove", "start"]
 
-_FIELDS = frozenset({"slice", "workers", "name", "hours", "minimum", "maximum"})
+_FIELDS = frozenset({"slice", "workers", "name", "hours", "minimum", "maximum", "key"})
 _PATIENCE = 30.0
 """Seconds for which Slurm is asked to end a cluster's jobs while the person waits."""
 

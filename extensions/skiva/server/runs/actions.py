@@ -91,7 +91,7 @@ def cancel(root: Path, run: str) -> None:
 
 def again(root: Path, run: str, raw: bytes) -> str:
     """Send the same off once more; the new run's id. Raises Problem."""
-    changes = _body(raw, frozenset({"slice", "hours", "name", "restarts", "at_once", "resume"}))
+    changes = _body(raw, frozenset({"slice", "hours", "name", "restarts", "at_once", "resume", "key"}))
     return told(lambda: repeat(_run(root, run), **changes).id, "run")
 
 
