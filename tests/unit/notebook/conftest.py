@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.support.clusters_on_disk import Scheduler, lay_cluster, scheduler_of
 from tests.support.runs_lab import Lab, served
+
+from skiva.dask.place import ClusterDir
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +39,16 @@ async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     async with served(home) as (app, url):
         yield Lab(app, url, home / "skiva-runs")
+
+
+@pytest.fixture
+def place(lab: Lab) -> ClusterDir:
+    """A cluster of the person's."""
+    return lay_cluster(lab.runs.parent / ".local/state/skiva/clusters", told={})
+
+
+@pytest.fixture
+async def scheduler(place: ClusterDir) -> AsyncIterator[Scheduler]:
+    """What stands for its scheduler."""
+    async with scheduler_of(place) as found:
+        yield found

@@ -1,31 +1,17 @@
 """Dask's pages by way of a Jupyter server: what comes through, what does not, and who is let through."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.clusters_on_disk import Scheduler, lay_cluster, scheduler_of
+from tests.support.clusters_on_disk import Scheduler
 from tests.support.dashboards import OWNER, get, socket
 from tests.support.runs_lab import TOKEN, Lab
 from tornado.httpclient import HTTPClientError
 
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_json
-
-
-@pytest.fixture
-def place(lab: Lab) -> ClusterDir:
-    """A cluster of the person's."""
-    return lay_cluster(lab.runs.parent / ".local/state/skiva/clusters", told={})
-
-
-@pytest.fixture
-async def scheduler(place: ClusterDir) -> AsyncIterator[Scheduler]:
-    """What stands for its scheduler."""
-    async with scheduler_of(place) as found:
-        yield found
 
 
 async def test_a_page_comes_through_and_nothing_of_the_session_goes_there(

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from urllib.parse import urljoin
 
 import pytest
-from tests.support.clusters_on_disk import lay_cluster
 from tests.support.dashboards import OWNER, address_of, get, socket
 from tests.support.runs_lab import Lab
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
@@ -17,12 +16,6 @@ from tornado.iostream import StreamClosedError
 
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_json
-
-
-@pytest.fixture
-def place(lab: Lab) -> ClusterDir:
-    """A cluster of the person's."""
-    return lay_cluster(lab.runs.parent / ".local/state/skiva/clusters", told={})
 
 
 @asynccontextmanager

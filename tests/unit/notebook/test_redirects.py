@@ -1,10 +1,10 @@
 """Answers that lead elsewhere: only the hub ever hears a session's token, and nobody else is believed."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.clusters_on_disk import Scheduler, lay_cluster, scheduler_of
+from tests.support.clusters_on_disk import Scheduler, lay_cluster
 from tests.support.runs_lab import TOKEN, Lab
 from tests.unit.notebook.answering_hub import AnsweringHub
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
@@ -103,19 +103,6 @@ async def test_a_cluster_is_asked_where_it_says_that_it_is(tmp_path: Path, elsew
 
 
 # -- pages ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def place(lab: Lab) -> ClusterDir:
-    """A cluster of the person's."""
-    return lay_cluster(lab.runs.parent / ".local/state/skiva/clusters", told={})
-
-
-@pytest.fixture
-async def scheduler(place: ClusterDir) -> AsyncIterator[Scheduler]:
-    """What stands for its scheduler."""
-    async with scheduler_of(place) as found:
-        yield found
 
 
 @pytest.mark.parametrize(
