@@ -178,13 +178,15 @@ def _slurm_answers(cluster: Any, reader: str) -> dict[str, bytes]:
         ["squeue", "-a", "-t", "all", "-O", "jobid,comment:300,name:300,command:300,stdout:300,workdir:300"]
     ]
     asked += [["scontrol", "-dd", "-o", "show", "job"]]
-    answers = {
-        " ".join(argv): cluster.run_as(reader, [f"/usr/bin/{argv[0]}", *argv[1:]]).stdout.encode()
-        for argv in asked
-    }
+    answers = {}
+    for argv in asked:
+        done = cluster.run_as(reader, [f"/usr/bin/{argv[0]}", *argv[1:]])
+        assert done.returncode == 0, done.stderr
+        answers[" ".join(argv)] = done.stdout.encode()
     for job in jobs:
         for account in (reader, job.user):
             done = cluster.run_as(account, ["/usr/bin/scontrol", "write", "batch_script", str(job.id), "-"])
+            assert account != job.user or "#!/bin/sh" in done.stdout, done.stderr
             answers[f"batch script of {job.id} as {account}"] = (done.stdout + done.stderr).encode()
     return answers
 
@@ -192,5 +194,5 @@ def _slurm_answers(cluster: Any, reader: str) -> dict[str, bytes]:
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
         return b""

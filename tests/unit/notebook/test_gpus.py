@@ -30,8 +30,8 @@ class Nvml:
             raise NVMLError
         return (1, 1) if handle == "GPU-2" else (0, 0)
 
-    def nvmlDeviceGetMaxMigDeviceCount(self, _handle: str) -> int:  # noqa: N802
-        return 3
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:  # noqa: N802
+        return {"GPU-2": 3}[handle]
 
     def nvmlDeviceGetMigDeviceHandleByIndex(self, _handle: str, index: int) -> str:  # noqa: N802
         if index == 2:
@@ -73,6 +73,32 @@ def test_an_instance_tells_its_memory_but_not_its_use() -> None:
     """NVML has no utilization for MIG instances, so none is made up."""
     assert GpuReader({"CUDA_VISIBLE_DEVICES": "MIG-0"}, Nvml).read() == (Gpu("name of MIG-0", None, 1, 10),)
     assert GpuReader({"CUDA_VISIBLE_DEVICES": "GPU-0"}, Nvml).read() == (Gpu("name of GPU-0", 42, 1, 10),)
+
+
+def test_what_cannot_be_asked_hides_nothing_else() -> None:
+    """A GPU or an instance that may not be opened, wherever it comes, and a memory that is not told."""
+
+    class Partly(Nvml):
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+            if index == 0:
+                raise NVMLError
+            return f"GPU-{index}"
+
+        def nvmlDeviceGetMigDeviceHandleByIndex(self, _handle: str, index: int) -> str:  # noqa: N802
+            if index == 0:
+                raise NVMLError
+            return f"MIG-{index}"
+
+        def nvmlDeviceGetMemoryInfo(self, handle: str) -> Any:  # noqa: N802
+            if handle == "GPU-1":
+                raise NVMLError
+            return SimpleNamespace(used=2, total=20)
+
+    assert GpuReader({}, Partly).read() == (
+        Gpu("name of GPU-1", 42, None, None),
+        Gpu("name of MIG-1", None, 2, 20),
+        Gpu("name of MIG-2", None, 2, 20),
+    )
 
 
 def test_no_device_and_no_library_read_as_none() -> None:

@@ -100,8 +100,10 @@ def test_an_event_moves_the_end_and_tells_the_trouble(state: Watched) -> None:
     """An extension that was made elsewhere is seen, and a silent scheduler is named."""
     note_event(state, '{"trouble": "No answer.", "jobs": [{"job_id": 7, "ends": 2000}]}')
     assert (state.ends, state.trouble) == (2000, "No answer.")
-    note_event(state, '{"trouble": "", "jobs": []}')
-    assert (state.ends, state.trouble) == (2000, "")
+    for calm in ('{"trouble": "", "jobs": []}', "{}", '{"trouble": null}', '{"trouble": ["x"]}'):
+        state.trouble = "No answer."
+        note_event(state, calm)
+        assert (state.ends, state.trouble) == (2000, "")
 
 
 def test_pauses_grow_and_are_never_the_same_for_everybody() -> None:
