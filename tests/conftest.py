@@ -308,13 +308,14 @@ def breakable_cluster(_kept: _Kept) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def image_build() -> Iterator[ImageBuild]:
+def image_build(_kept: _Kept) -> Iterator[ImageBuild]:
     """Images, which begin to be built as soon as this is asked for."""
     directory = _new_dir("images")
     try:
         with ImageBuild(directory) as build:
             yield build
     finally:
+        _kept.let_go()  # it may be the one in this directory
         remove(directory)
 
 

@@ -146,6 +146,9 @@ def test_a_planted_job_number_ends_nobodys_job(
 def test_a_run_in_anothers_name_is_not_shown(victim: Session, intruder: Session) -> None:
     """A directory that somebody else owns, or a link to one, is no run of this person's."""
     root, name = _home(victim.user) / "skiva-runs", "261122-foreignx"
+    if not root.exists():  # theirs, as their first run would make it
+        root.mkdir(0o700)
+        shutil.chown(root, victim.user, victim.user)
     place, elsewhere = lay(root, name), root.with_name("elsewhere")
     _give(place, intruder.user)
 
