@@ -2,8 +2,9 @@
 
 A job's comment and name are whatever their owner liked, line breaks and separators included, and squeue
 prints them as they are. So every query makes up a word that nobody can know in advance: squeue puts it
-after each job's number and at the end of each row, and only there does a row begin or end. The comment
-comes last, so that a separator in it cannot shift another field. squeue's heading is framed the same way;
+after each job's number and at the end of each row, and only there does a row begin or end. squeue is told
+the word by its environment: its arguments could be read by everybody on the machine. The comment comes
+last, so that a separator in it cannot shift another field. squeue's heading is framed the same way;
 without it an answer is not whole. What one reading costs slurmctld is in `skiva_slurm.reader`.
 """
 
@@ -18,12 +19,15 @@ from skiva_slurm.jobs import Array, Job, Node
 from skiva_slurm.states import node_states
 from skiva_slurm.tags import ClusterTag, RunTag, Tag
 
-__all__ = ["NODE_QUERY", "QUERY_ENVIRONMENT", "job_query", "parse_jobs", "parse_nodes"]
+__all__ = ["JOB_QUERY", "NODE_QUERY", "QUERY_ENVIRONMENT", "JobRows", "job_format", "parse_nodes"]
 
 QUERY_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {"SLURM_TIME_FORMAT": "%s", "SLURM_BITSTR_LEN": "0", "LC_ALL": "C.UTF-8"}
 )
 """What the queries need in their environment: times as seconds since the epoch, lists of tasks whole."""
+
+JOB_QUERY = ("--local", "--all", "--states=all", "--sort=i")
+"""The arguments of squeue for all jobs, ended ones too as long as slurmctld remembers them."""
 
 NODE_QUERY = ("-a", "-o", "-d", "show", "node")
 """The arguments of scontrol for all nodes, a line each, with the gres in use."""
@@ -50,12 +54,14 @@ _FIELDS = (
     "comment",
 )
 _MAX_COMMENT = 1001
+_MAX_ROW = 64 * 1024
+"""Bytes. What a job's owner chooses is bounded by Slurm at about 1 KiB for each field; its nodes are more."""
 _MAX_TASKS = 1000
 _NOTHING = frozenset({"", "(null)", "N/A", "n/a", "None", "Unknown", "NONE"})
 
 
-def job_query(nonce: str) -> list[str]:
-    """The arguments of squeue for all jobs, ended ones too as long as slurmctld remembers them.
+def job_format(nonce: str) -> str:
+    """What squeue is to print of each job, for its variable `SQUEUE_FORMAT2`.
 
     Raises:
         ValueError: the nonce is not 12 to 64 letters (a digit would be read as a width).
@@ -65,36 +71,56 @@ def job_query(nonce: str) -> list[str]:
     ends = [_SEPARATOR] * len(_FIELDS)
     ends[0] = f"{_SEPARATOR}{nonce}{_SEPARATOR}"
     ends[-1] = f"{_SEPARATOR}{nonce}"
-    fields = ",".join(f"{name}:{end}" for name, end in zip(_FIELDS, ends, strict=True))
-    return ["--local", "--all", "--states=all", "--sort=i", f"--Format={fields}"]
+    return ",".join(f"{name}:{end}" for name, end in zip(_FIELDS, ends, strict=True))
 
 
-def parse_jobs(text: str, nonce: str) -> dict[int, Job]:
-    """The jobs in squeue's answer to `job_query(nonce)`, by number.
+class JobRows:
+    """Reads squeue's answer to `job_format(nonce)` in pieces; each row is bounded, their number is not."""
 
-    Raises:
-        Unreadable: the answer has no heading, is cut off, or a row is not framed as asked.
-    """
-    heading, *rows = _split(text, nonce)
-    if heading[0] != "JOBID":
-        raise Unreadable("squeue's answer does not begin with its heading")
-    jobs = [_job(fields) for fields in rows]
-    return {job.id: job for job in jobs}
+    def __init__(self, nonce: str) -> None:
+        self._nonce = nonce
+        self._end = f"{_SEPARATOR}{nonce}\n".encode()
+        self._rest = b""
+        self._heading: list[str] | None = None
+        self._jobs: dict[int, Job] = {}
 
+    def feed(self, piece: bytes) -> None:
+        """Read on.
 
-def _split(text: str, nonce: str) -> list[list[str]]:
-    chunks = text.split(f"{_SEPARATOR}{nonce}\n")
-    if len(chunks) == 1:
-        raise Unreadable("squeue's answer is empty or not in the form that was asked for")
-    if chunks.pop():
-        raise Unreadable("squeue's answer is cut off")
-    rows = []
-    for chunk in chunks:
-        fields = chunk.split(_SEPARATOR, len(_FIELDS))
-        if len(fields) != len(_FIELDS) + 1 or fields.pop(1) != nonce:
+        Raises:
+            Unreadable: there is no heading, a row is not framed as asked, or a job comes twice.
+        """
+        *rows, self._rest = (self._rest + piece).split(self._end)
+        for row in rows:
+            self._row(row.decode("utf-8", "replace"))
+        if len(self._rest) > _MAX_ROW:
+            raise Unreadable(f"a row of squeue's answer is longer than {_MAX_ROW} bytes")
+
+    def jobs(self) -> dict[int, Job]:
+        """The jobs of the whole answer, by number.
+
+        Raises:
+            Unreadable: the answer is empty or cut off.
+        """
+        if self._heading is None:
+            raise Unreadable("squeue's answer is empty or not in the form that was asked for")
+        if self._rest:
+            raise Unreadable("squeue's answer is cut off")
+        return self._jobs
+
+    def _row(self, text: str) -> None:
+        fields = text.split(_SEPARATOR, len(_FIELDS))
+        if len(fields) != len(_FIELDS) + 1 or fields.pop(1) != self._nonce:
             raise Unreadable("a row of squeue's answer is garbled")
-        rows.append(fields)
-    return rows
+        if self._heading is None:
+            if fields[0] != "JOBID":
+                raise Unreadable("squeue's answer does not begin with its heading")
+            self._heading = fields
+            return
+        job = _job(fields)
+        if job.id in self._jobs:
+            raise Unreadable(f"squeue's answer tells of job {job.id} twice")
+        self._jobs[job.id] = job
 
 
 def _job(fields: list[str]) -> Job:

@@ -2,13 +2,14 @@
 
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
-from skiva_slurm.parse import NODE_QUERY, QUERY_ENVIRONMENT, job_query, parse_jobs, parse_nodes
+from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, QUERY_ENVIRONMENT, JobRows, job_format, parse_nodes
 from skiva_slurm.refusal import last_words
 from skiva_slurm.runner import run
 
@@ -55,7 +56,9 @@ class SlurmReader:
             SlurmUnanswered: it did not answer, or not in words that can be trusted.
         """
         nonce = "".join(secrets.choice(string.ascii_letters) for _ in range(24))
-        return parse_jobs(await self._ask([self._squeue, *job_query(nonce)]), nonce)
+        rows = JobRows(nonce)
+        await self._ask([self._squeue, *JOB_QUERY], {"SQUEUE_FORMAT2": job_format(nonce)}, rows.feed)
+        return rows.jobs()
 
     async def nodes(self) -> dict[str, Node]:
         """Every node, by name.
@@ -65,8 +68,13 @@ class SlurmReader:
         """
         return parse_nodes(await self._ask([self._scontrol, *NODE_QUERY]))
 
-    async def _ask(self, argv: list[str]) -> str:
-        done = await run(argv, env=self._env, timeout=self._timeout)
+    async def _ask(
+        self,
+        argv: list[str],
+        env: Mapping[str, str] = MappingProxyType({}),
+        each: Callable[[bytes], None] | None = None,
+    ) -> str:
+        done = await run(argv, env={**self._env, **env}, timeout=self._timeout, each=each)
         if done.returncode != 0:
             words = last_words(done.stderr) or f"exit status {done.returncode}"
             raise SlurmUnanswered(f"Slurm is not answering: {words}")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -35,24 +35,30 @@ async def run(
     stdin: bytes = b"",
     timeout: float,
     limit: int = 16 * _MIB,
+    each: Callable[[bytes], None] | None = None,
 ) -> Completed:
     """Run `argv` with exactly the environment `env`, in a process group of its own.
 
     The whole group is killed after `timeout` seconds, when either output exceeds `limit` bytes, and when
     the caller is cancelled. A non-zero exit status is returned, not raised.
 
+    Args:
+        each: takes the standard output piece by piece, however long it is, and nothing of it is kept;
+            the event loop is free between two pieces.
+
     Raises:
         CommandMissing: the program is not there or may not be run.
         CommandTimeout: it took longer than `timeout` seconds.
         CommandTooLong: it wrote more than `limit` bytes.
         SlurmUnanswered: the machine could not start it (no memory, no processes, no file handles).
+        Exception: whatever `each` raises; the command is killed then.
     """
     name = PurePath(argv[0]).name
     try:
         async with asyncio.timeout(timeout):
             process = await _start(argv, env)
             try:
-                out, err = await _exchange(process, stdin, limit)
+                out, err = await _exchange(process, stdin, limit, each)
                 status = await process.wait()
             except BaseException:
                 await _kill(process)
@@ -79,10 +85,13 @@ async def _start(argv: Sequence[str], env: Mapping[str, str]) -> Process:
         raise SlurmUnanswered(f"{argv[0]} could not be started: {error.strerror}") from error
 
 
-async def _exchange(process: Process, stdin: bytes, limit: int) -> tuple[bytes, bytes]:
+async def _exchange(
+    process: Process, stdin: bytes, limit: int, each: Callable[[bytes], None] | None
+) -> tuple[bytes, bytes]:
     # Not a TaskGroup: Python 3.11's leaves its parent marked as cancelled, which spoils later time limits.
     feed = asyncio.create_task(_feed(cast(asyncio.StreamWriter, process.stdin), stdin))
-    out = asyncio.create_task(_read(cast(asyncio.StreamReader, process.stdout), limit))
+    stdout = cast(asyncio.StreamReader, process.stdout)
+    out = asyncio.create_task(_pass_on(stdout, each) if each else _read(stdout, limit))
     err = asyncio.create_task(_read(cast(asyncio.StreamReader, process.stderr), limit))
     try:
         await asyncio.wait({feed, out, err}, return_when=asyncio.FIRST_EXCEPTION)
@@ -110,6 +119,13 @@ async def _read(stream: asyncio.StreamReader, limit: int) -> bytes:
         if len(read) > limit:
             raise _TooLong
     return bytes(read)
+
+
+async def _pass_on(stream: asyncio.StreamReader, each: Callable[[bytes], None]) -> bytes:
+    while chunk := await stream.read(_CHUNK):
+        each(chunk)
+        await asyncio.sleep(0)  # a stream that has more does not let go of the loop by itself
+    return b""
 
 
 async def _kill(process: Process) -> None:

@@ -50,7 +50,7 @@ def _options(argv: list[str]) -> dict[str, str]:
 
 
 def _squeue(state: State, argv: list[str], fault: State) -> str:
-    fields = [item.partition(":")[::2] for item in _options(argv)["Format"].split(",")]
+    fields = [item.partition(":")[::2] for item in os.environ["SQUEUE_FORMAT2"].split(",")]
     heading = "".join(name.upper() + end for name, end in fields)
     rows = [heading]
     for number, job in state["jobs"].items():

@@ -13,7 +13,7 @@ import pytest
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
-from skiva_slurm.parse import NODE_QUERY, job_query
+from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, job_format
 from skiva_slurm.reader import SlurmReader
 from skiva_slurm.refusal import submitted
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
@@ -112,7 +112,8 @@ def test_no_comment_and_no_name_forges_a_row(
 
 def test_a_reading_costs_what_the_reader_says(cluster: Any) -> None:
     """Two requests for all jobs and two for all nodes, as the watcher's budget counts."""
-    assert requests_of(cluster, ["/usr/bin/squeue", *job_query("a" * 24)]) == 2
+    asked = ["/usr/bin/env", f"SQUEUE_FORMAT2={job_format('a' * 24)}", "/usr/bin/squeue", *JOB_QUERY]
+    assert requests_of(cluster, asked) == 2
     assert requests_of(cluster, ["/usr/bin/scontrol", *NODE_QUERY]) == 2
 
 

@@ -120,19 +120,28 @@ async def test_a_hanging_squeue_is_silence(slurm: FakeSlurm) -> None:
         await impatient.jobs()
 
 
-async def test_duplicate_rows_are_one_job_and_forgetting_is_an_empty_queue(
+async def test_duplicate_rows_are_no_answer_and_forgetting_is_an_empty_queue(
     slurm: FakeSlurm, reader: SlurmReader
 ) -> None:
-    """Twice the same job is one job; a queue that is whole and lacks a job really lacks it."""
+    """Of two rows about a job one is not Slurm's; a queue that is whole and lacks a job really lacks it."""
     number = await submit(slurm)
     slurm.fault("squeue", duplicate=True)
-    assert list(await reader.jobs()) == [number]
+    with pytest.raises(SlurmUnanswered, match=f"tells of job {number} twice"):
+        await reader.jobs()
     slurm.fault("squeue", forget=True)
     assert await reader.jobs() == {}
     slurm.heal()
     slurm.fault("squeue", lose_jobs=[number], times=1)
     assert await reader.jobs() == {}
     assert list(await reader.jobs()) == [number]
+
+
+async def test_the_word_between_rows_is_nobody_elses_to_read(slurm: FakeSlurm, reader: SlurmReader) -> None:
+    """Each account of the machine sees a command's arguments, and only its own sees its environment."""
+    await reader.jobs()
+    await reader.jobs()
+    one, other = slurm.calls("squeue")
+    assert one == other == ["--local", "--all", "--states=all", "--sort=i"]
 
 
 async def test_a_lost_answer_of_sbatch_is_no_refusal(slurm: FakeSlurm, reader: SlurmReader) -> None:

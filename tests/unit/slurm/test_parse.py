@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from skiva_slurm.errors import Unreadable
 from skiva_slurm.gres import Gres
-from skiva_slurm.jobs import Array, Node
-from skiva_slurm.parse import job_query, parse_jobs, parse_nodes
+from skiva_slurm.jobs import Array, Job, Node
+from skiva_slurm.parse import JOB_QUERY, JobRows, job_format, parse_nodes
 from skiva_slurm.states import Life
 from skiva_slurm.tags import ClusterTag, RunTag
 
@@ -21,10 +21,17 @@ JOBS = (CORPUS / "jobs-22.05.txt").read_text()
 
 def squeue(rows: list[dict[str, str]], nonce: str = NONCE) -> str:
     """What squeue prints for these jobs: each field with the ending that the query gives it."""
-    fields = [item.partition(":")[::2] for item in job_query(nonce)[-1].removeprefix("--Format=").split(",")]
+    fields = [item.partition(":")[::2] for item in job_format(nonce).split(",")]
     lines = ["".join(name.upper() + end for name, end in fields)]
     lines += ["".join(row.get(name, "N/A") + end for name, end in fields) for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def parse_jobs(text: str, nonce: str) -> dict[int, Job]:
+    """The jobs in an answer that came at once."""
+    rows = JobRows(nonce)
+    rows.feed(text.encode())
+    return rows.jobs()
 
 
 def nodes(name: str) -> dict[str, Node]:
@@ -33,12 +40,12 @@ def nodes(name: str) -> dict[str, Node]:
 
 def test_the_query_is_fixed_but_for_its_word() -> None:
     """Nothing but the word changes, and it is letters, which squeue cannot take for a width."""
-    one, other = job_query("a" * 24), job_query("b" * 24)
-    assert [word.replace("a" * 24, "b" * 24) for word in one] == other
-    assert one[:-1] == ["--local", "--all", "--states=all", "--sort=i"]
+    one, other = job_format("a" * 24), job_format("b" * 24)
+    assert one.replace("a" * 24, "b" * 24) == other
+    assert JOB_QUERY == ("--local", "--all", "--states=all", "--sort=i")
     for bad in ("", "short", "a" * 23 + "1", "a" * 23 + ",", "a" * 24 + "\n", "a" * 65):
         with pytest.raises(ValueError, match=r"^nonce:"):
-            job_query(bad)
+            job_format(bad)
 
 
 def test_a_real_answer_is_read() -> None:
@@ -173,6 +180,35 @@ def test_a_garbled_answer_never_invents_a_job(at: int, letter: str) -> None:
     assert len(jobs) <= len(parse_jobs(JOBS, NONCE))
 
 
+@given(st.data())
+def test_an_answer_is_the_same_in_whatever_pieces_it_comes(data: st.DataObject) -> None:
+    """Also where a row, its ending or a letter of several bytes is cut in two."""
+    text = JOBS + squeue([{"jobid": "7", "comment": "\N{SNOWMAN}" * 300}]).partition("\n")[2]
+    whole = text.encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=30)))
+    rows = JobRows(NONCE)
+    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        rows.feed(whole[start:end])
+    assert rows.jobs() == parse_jobs(text, NONCE)
+
+
+def test_a_row_is_bounded_and_their_number_is_not() -> None:
+    """However many jobs one person submits, the others are read; a row without an end is given up."""
+    many = [{"jobid": str(number), "comment": "c" * 3000} for number in range(1, 8001)]
+    assert len(parse_jobs(squeue(many), NONCE)) == 8000
+    assert parse_jobs(squeue([{"jobid": "1", "nodelist": "n" * 60_000}]), NONCE).keys() == {1}
+    rows = JobRows(NONCE)
+    rows.feed(b"x" * 65536)
+    with pytest.raises(Unreadable, match=r"^a row of squeue's answer is longer than 65536 bytes$"):
+        rows.feed(b"x")
+
+
+def test_a_job_that_comes_twice_makes_an_answer_unreadable() -> None:
+    """Slurm tells of each once: of two rows one would not be Slurm's."""
+    with pytest.raises(Unreadable, match=r"^squeue's answer tells of job 7 twice$"):
+        parse_jobs(squeue([{"jobid": "7"}, {"jobid": "8"}, {"jobid": "7"}]), NONCE)
+
+
 _NO_ANSWER = "squeue's answer is empty or not in the form that was asked for"
 
 
@@ -183,8 +219,9 @@ _NO_ANSWER = "squeue's answer is empty or not in the form that was asked for"
         ("\n", _NO_ANSWER),
         ("slurm_load_jobs error", _NO_ANSWER),
         (JOBS.replace(NONCE, "other"), _NO_ANSWER),
-        ("x" * 10**6, _NO_ANSWER),
+        ("x" * 10**4, _NO_ANSWER),
         (JOBS.replace("JOBID", "JOB", 1), "squeue's answer does not begin with its heading"),
+        (JOBS[:1000], "squeue's answer is cut off"),
         (JOBS + "1", "squeue's answer is cut off"),
         (JOBS.replace("\x1f", "", 1), "a row of squeue's answer is garbled"),
         (JOBS.replace(f"\x1f{NONCE}\x1f", f"\x1fx{NONCE}\x1f", 1), "a row of squeue's answer is garbled"),

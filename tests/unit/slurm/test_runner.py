@@ -99,6 +99,38 @@ async def test_as_much_as_the_limit_is_no_flood() -> None:
         await run(["/usr/bin/printf", "%1001d", "1"], env=ENV, timeout=10, limit=1000)
 
 
+async def test_a_long_output_is_passed_on_piece_by_piece_and_others_have_their_turn() -> None:
+    """It is not bounded and not kept; between two pieces the loop does what else is waiting."""
+    seen: list[int] = []
+    turns: list[int] = []
+
+    async def other() -> None:
+        while True:
+            turns.append(len(seen))
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    wrote = 3_000_000
+    argv = ["/usr/bin/head", "-c", str(wrote), "/dev/zero"]
+    done = await run(argv, env=ENV, timeout=30, limit=1000, each=lambda piece: seen.append(len(piece)))
+    task.cancel()
+    assert (done.stdout, done.returncode, sum(seen)) == ("", 0, wrote)
+    assert len(seen) > 10
+    assert set(range(1, len(seen))) <= set(turns)
+
+
+async def test_who_cannot_read_an_output_ends_the_command(tmp_path: Path) -> None:
+    """What is wrong with it comes out as it was raised, and nothing stays behind."""
+
+    def refuse(piece: bytes) -> None:
+        raise SlurmUnanswered("garbled")
+
+    text = program(tmp_path, f"echo $$ > {tmp_path}/self; echo x; sleep 1000")
+    with pytest.raises(SlurmUnanswered, match=r"^garbled$"):
+        await run([text], env=ENV, timeout=30, each=refuse)
+    await until(lambda: gone(tmp_path / "self"))
+
+
 async def test_what_the_machine_cannot_start_is_named() -> None:
     """The program is there, so it is not said to be missing."""
     with pytest.raises(SlurmUnanswered, match=r"^/bin/true could not be started: Argument list too long$"):
