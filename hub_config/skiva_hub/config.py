@@ -19,6 +19,8 @@ from skiva_spawners.acting import Actor
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 
+_MOST_BODY = 1024 * 1024
+"""Bytes of a request to the hub."""
 _STREAM_SCOPE = "access:services!service=skiva"
 # The stream shows the slices that the server's owner may use, which depends on their groups.
 _SERVER_SCOPES = ["users:activity!user", "access:servers!server", "read:users:groups!user", _STREAM_SCOPE]
@@ -130,6 +132,14 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     state.reader.start()
     state.background(_tell_of_trouble(watcher, snapshot))
     state.background(Keeper(JupyterHub.instance(), state, keeper_token).run())
+    state.background(_bound_bodies(JupyterHub.instance()))
+
+
+async def _bound_bodies(app: Any) -> None:
+    """Refuse bodies that only an attack has, before they are read; JupyterHub has no setting for it."""
+    while app.http_server is None:  # noqa: ASYNC110 - JupyterHub tells nobody when it listens
+        await asyncio.sleep(0.05)
+    app.http_server.conn_params.max_body_size = _MOST_BODY
 
 
 async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:

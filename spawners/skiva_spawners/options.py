@@ -77,15 +77,16 @@ def choose(
 
 
 def _parse(wish: Mapping[str, Any]) -> SpawnOptions:
+    # Before pydantic, which would describe each of a million surplus ones.
+    for name in wish:
+        if name not in SpawnOptions.model_fields:
+            shown = ascii(str(name)[:60])[1:-1][:60] or "options"
+            raise BadOption(shown, "there is no such option; there are slice, environment and hours")
     try:
         return SpawnOptions.model_validate(dict(wish))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])[:60] or "options"
-        if first["type"] == "extra_forbidden":
-            raise BadOption(
-                ascii(field)[1:-1][:60], "there is no such option; there are slice, environment and hours"
-            ) from None
         raise BadOption(field, _NEEDS.get(field, first["msg"])) from None
 
 

@@ -304,6 +304,8 @@ def test_oversized_bodies_are_refused(cluster: Any, victim: Session, hub: HubCli
         "[" * 100_000 + "]" * 100_000,
         '{"slice": "\\ud800"}',
         "\xff",
+        json.dumps({f"k{number}": number for number in range(60_000)}),
+        json.dumps({f"k{number}": number for number in range(600_000)}),
     ]
     own = hub.user_token("researcher3")
     for token, path in ((own, "users/researcher3/server"), (victim.job_token, "skiva/report")):

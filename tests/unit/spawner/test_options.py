@@ -1,5 +1,6 @@
 """What a person may wish for, whichever way the wish comes."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def test_a_bad_wish_is_refused_with_the_name_of_its_field(wish: dict[str, object
         choose(wish, SITE, "bob", NOBODY)
     assert str(caught.value).startswith(f"{field}: ")
     assert "\n" not in str(caught.value)
+
+
+class Endless(Mapping[str, object]):
+    """More options than anybody would look through."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield "k0"
+        raise AssertionError("looked further than the first surplus option")
+
+    def __len__(self) -> int:
+        return 10**9
+
+    def __getitem__(self, name: str) -> object:
+        raise AssertionError(f"looked at {name}")
+
+
+def test_one_surplus_option_is_as_good_as_a_million() -> None:
+    """The hub does not read on after the first: describing all of them would stop it for everybody."""
+    with pytest.raises(BadOption, match=r"^k0: there is no such option"):
+        choose(Endless(), SITE, "bob", NOBODY)
 
 
 def test_a_slice_of_a_partition_for_others_is_not_on_offer() -> None:
