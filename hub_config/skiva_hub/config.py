@@ -16,6 +16,7 @@ from skiva_slurm.reader import SlurmReader
 from skiva_slurm.watcher import Watcher
 from skiva_spawners import SliceSpawner, report
 from skiva_spawners.acting import Actor
+from skiva_spawners.given_up import GivenUp
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 
@@ -34,7 +35,7 @@ def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -
         state_dir: a private directory of the hub's account.
         stream_port: the loopback port of the service that notebooks follow.
     """
-    state = _state(site)
+    state = _state(site, state_dir)
     keeper_token = secrets.token_hex(32)
     _hub(c, site, state)
     _services(c, site, state_dir / "snapshot.json", stream_port, keeper_token)
@@ -45,7 +46,7 @@ def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -
     return state
 
 
-def _state(site: Site) -> HubState:
+def _state(site: Site, state_dir: Path) -> HubState:
     cluster = site.cluster
     env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     if cluster.conf is not None:
@@ -57,7 +58,9 @@ def _state(site: Site) -> HubState:
     )
     origin = urlsplit(site.hub.api_url)
     stream_url = f"{origin.scheme}://{origin.netloc}/services/skiva/stream"
-    return HubState(site, watcher, Actor(site.hub.helper), stream_url=stream_url)
+    given_up = GivenUp(state_dir / "given-up-sessions")
+    given_up.load()
+    return HubState(site, watcher, Actor(site.hub.helper), given_up, stream_url=stream_url)
 
 
 def _hub(c: Any, site: Site, state: HubState) -> None:

@@ -4,7 +4,7 @@ from collections import Counter as Counts
 from collections.abc import Iterable
 from typing import Protocol
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,6 +24,9 @@ _PHASE_SECONDS = Histogram(
 )
 _STARTS = Counter("skiva_starts", "Sessions that became usable.")
 _FAILURES = Counter("skiva_failures", "Failed starts and sessions that ended unasked, by cause.", ["reason"])
+
+_UNSEEN = Gauge("skiva_sessions_unseen", "Sessions that live and that the queue does not show the hub.")
+_UNKNOWN = Gauge("skiva_jobs_unknown", "Living jobs with the hub's id that belong to no session it knows.")
 
 
 class Watched(Protocol):
@@ -64,6 +67,12 @@ def observe_phase(phase: str, seconds: float) -> None:
 def count_failure(reason: str) -> None:
     """Note that a start failed, or a session ended unasked, for this short word, e.g. `timeout`."""
     _FAILURES.labels(reason=reason).inc()
+
+
+def note_sight(*, unseen: int, unknown: int) -> None:
+    """Note how many sessions live that readings lack, and how many jobs belong to no session."""
+    _UNSEEN.set(unseen)
+    _UNKNOWN.set(unknown)
 
 
 def watch(watcher: Watched, site: Site, registry: CollectorRegistry = REGISTRY) -> None:

@@ -16,6 +16,9 @@ class _Absence:
     """Good readings in a row that lack a job."""
 
     asked: float
+    """When somebody asked first; readings count that started later."""
+    used: float = 0.0
+    """When somebody asked last."""
     first: float = 0.0
     count: int = 0
 
@@ -61,7 +64,8 @@ class Memory:
         """When the first of at least two good readings in a row that lack the job started."""
         if job_id in self._present:
             return None
-        absence = self._absent.setdefault(job_id, _Absence(asked=self._clock()))
+        now = self._clock()
+        absence = self._absent[job_id] = replace(self._absent.get(job_id) or _Absence(asked=now), used=now)
         return absence.first if absence.count >= 2 else None
 
     def _forget(self, now: float) -> None:
@@ -70,5 +74,5 @@ class Memory:
         self._absent = {
             number: absence
             for number, absence in self._absent.items()
-            if max(absence.asked, absence.first) > old
+            if max(absence.asked, absence.first, absence.used) > old
         }

@@ -87,6 +87,15 @@ def cancel(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:
     return {"cancelled": job_id}
 
 
+def shown(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:
+    """The state of a job of this user, who may see it whatever others may; empty where Slurm has none."""
+    arguments = ["--local", "--noheader", "--states=all", "--format=%T", f"--jobs={int(job_id)}"]
+    done = _slurm(config, "squeue", arguments, _environment(config, "/"))
+    if done.returncode and "Invalid job id" not in done.stderr:
+        return {"unanswered": done.stderr[-1000:]}
+    return {"shown": done.stdout.strip()[:40]}
+
+
 def extend(config: dict[str, Any], *, job_id: int, minutes: int) -> dict[str, Any]:
     """Set a job's time limit; runs as a Slurm operator."""
     if not 1 <= int(minutes) <= _LONGEST_MINUTES:
@@ -117,6 +126,7 @@ def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
 _ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "submit": submit,
     "cancel": cancel,
+    "shown": shown,
     "extend": extend,
     "log": log,
     "forget": forget,

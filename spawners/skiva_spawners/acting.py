@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pwd
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,10 @@ class Actor:
     helper: Sequence[str]
     timeout: float = 30.0
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    _own_turns: defaultdict[str, asyncio.Semaphore] = field(
+        default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(4))
+    )
+    """Of each account: people can stop their helpers, and so would take everybody's turns."""
 
     async def submit(self, account: str, *, nonce: str, options: list[str], script: str, server: str) -> int:
         """Hand a job to Slurm; the job id.
@@ -50,6 +55,17 @@ class Actor:
         answer = await self._ask(account, {"action": "cancel", "job_id": job_id})
         if "cancelled" not in answer:
             raise Refused(refusal(answer.get("refused", "")))
+
+    async def shown(self, account: str, job_id: int) -> str:
+        """The state of a job as Slurm shows it to its owner; empty where it tells them that there is none.
+
+        Raises:
+            SlurmUnanswered, ActingFailed: nobody knows.
+        """
+        answer = await self._ask(account, {"action": "shown", "job_id": job_id})
+        if not isinstance(answer.get("shown"), str):
+            raise ActingFailed("The helper did not say how the job is.")
+        return str(answer["shown"])[:40]
 
     async def extend(self, operator: str, job_id: int, minutes: int) -> None:
         """Set a job's time limit, as a Slurm operator.
@@ -91,7 +107,7 @@ class Actor:
 
     async def _answer(self, account: str, request: dict[str, Any]) -> dict[str, Any]:
         argv = self._argv(account)
-        async with self._turns:
+        async with self._own_turns[account], self._turns:
             done = await run(
                 argv, env=dict(os.environ), stdin=json.dumps(request).encode(), timeout=self.timeout
             )

@@ -35,6 +35,12 @@ _UNANSWERED = Failure(
     cause="unanswered",
 )
 
+_MISNUMBERED = Failure(
+    "The hub was told the number of a job that is not yours, so your session was not opened.",
+    "Please start again; if it happens twice, tell the operators.",
+    cause="helper",
+)
+
 
 async def submit(
     session: Session,
@@ -175,6 +181,8 @@ async def _until_heard(session: Session) -> Report:
 
 
 async def _give_up_if_over(session: Session) -> None:
+    if session.is_misnumbered:
+        await _find_again(session)
     over: Job | None = session.ended_job()
     if over is not None:
         session.end()
@@ -182,6 +190,20 @@ async def _give_up_if_over(session: Session) -> None:
         raise SessionFailed(ended(over, lived=bool(session.record.url), log=log))
     if (why := decisions.hopeless(session.job)) is not None:
         await _fail(session, why)
+
+
+async def _find_again(session: Session) -> None:
+    """The helper named a job that is not this session's: take the one that is, or none."""
+    try:
+        # The last reading may be from before its job was there.
+        job = session.tagged(await session.state.watcher.refresh())
+    except SlurmUnanswered:
+        return
+    session.log.warning("misnumbered", job=session.record.job_id)
+    session.update(job_id=job.id if job else None)
+    if job is None:
+        session.end()
+        raise SessionFailed(_MISNUMBERED)
 
 
 async def _fail(session: Session, failure: Failure) -> NoReturn:

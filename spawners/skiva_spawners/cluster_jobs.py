@@ -5,31 +5,18 @@ claim: an owner counts only where it is a job of the same person, so that people
 their own with it and of nobody else.
 """
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
-from tornado.log import app_log
-
-from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
 from skiva_slurm.tags import ClusterTag
-from skiva_spawners.errors import ActingFailed
+from skiva_spawners.cancelling import Cancelling, Unwanted
 from skiva_spawners.hub_state import HubState
 
 _LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
 _MISSING_PATIENCE = 60.0
 """Seconds for which good readings must lack an owner that was not seen to end."""
-_RETRY = 20.0
-_RETRY_REFUSED = 300.0
-"""Seconds after which it is tried again for somebody as whom the hub cannot act."""
-_MOST = 100
-"""Cancellations of one person in one go."""
-
-_Key = tuple[str, int]
-"""Whose job, and its number or its array's."""
 
 
 class Watched(Protocol):
@@ -45,55 +32,18 @@ class Watched(Protocol):
 class ClusterJobs:
     """One per hub; `look` is called with each good reading, and with good readings alone."""
 
-    def __init__(self, state: HubState, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, state: HubState) -> None:
         self._state = state
-        self._clock = clock
-        self._next: dict[_Key, float] = {}
-        """When each is to be cancelled next, for as long as it has no owner."""
-        self._cancelling: set[str] = set()
-        """People for whom it is being done."""
+        self._cancelling = Cancelling(state)
 
     def look(self, snapshot: Snapshot) -> None:
-        """Begin to cancel what has no owner any more; an array is cancelled as a whole, with one request."""
-        now = self._clock()
-        found = ownerless(snapshot, self._state.watcher, now)
-        self._next = {key: self._next.get(key, now) for key in found}
-        due: dict[str, list[_Key]] = defaultdict(list)
-        for key, at in self._next.items():
-            if at <= now and key[0] not in self._cancelling:
-                due[key[0]].append(key)
-        # One person's thousand jobs, or a helper that hangs for them, keep nobody else's waiting.
-        for user, keys in due.items():
-            chosen = {key: found[key] for key in keys[:_MOST]}
-            self._next |= dict.fromkeys(chosen, now + _RETRY)
-            self._cancelling.add(user)
-            self._state.background(self._cancel(user, chosen))
-
-    async def _cancel(self, user: str, keys: dict[_Key, int]) -> None:
-        try:
-            for key, owner in keys.items():
-                await self._cancel_one(key, owner)
-        finally:
-            self._cancelling.discard(user)
-
-    async def _cancel_one(self, key: _Key, owner: int) -> None:
-        user, number = key
-        app_log.warning(
-            "Cancelling job %s of %s: the scheduler of its Dask cluster was in job %s, which has ended",
-            number,
-            user,
-            owner,
-        )
-        try:
-            await self._state.actor.cancel(user, number)
-        except ActingFailed as problem:
-            self._next[key] = self._clock() + _RETRY_REFUSED
-            app_log.warning("Job %s cannot be cancelled: %s", number, problem)
-        except (SlurmUnanswered, Refused) as problem:
-            app_log.warning("Job %s could not be cancelled yet: %s", number, problem)
+        """Cancel what has no owner any more; an array is cancelled as a whole, with one request."""
+        found = ownerless(snapshot, self._state.watcher, self._state.clock())
+        why = "the scheduler of its Dask cluster was in job {}, which has ended"
+        self._cancelling.want({key: why.format(owner) for key, owner in found.items()})
 
 
-def ownerless(snapshot: Snapshot, watched: Watched, now: float) -> dict[_Key, int]:
+def ownerless(snapshot: Snapshot, watched: Watched, now: float) -> dict[Unwanted, int]:
     """The living jobs and arrays whose owner is gone, and which job that was.
 
     Args:

@@ -26,21 +26,37 @@ _LIVING = {Life.QUEUED, Life.RUNNING, Life.PAUSED}
 # -- what Slurm says ---------------------------------------------------------------------------
 
 
-def end_of(record: Record, shown: Job | None, seen: Job | None, missing: float | None) -> Job | None:
+def own(job: Job | None, record: Record, tag: Tag) -> Job | None:
+    """The job, if it is this session's: a number alone may have come from a helper that lies."""
+    return job if job is not None and job.user == record.account and job.tag == tag.text else None
+
+
+def end_of(record: Record, shown: Job | None, seen: Job | None) -> Job | None:
     """The session's job, if Slurm was seen to have ended it for good.
 
     Args:
         shown: the job in the last good reading.
-        seen: the job as it was when it was seen to have ended.
-        missing: seconds since the first of several good readings in a row that lack it.
+        seen: the job as it was when it was seen to have ended; of another account it is no end.
     """
     if record.job_id is None or (shown is not None and shown.life not in {Life.ENDED, Life.UNKNOWN}):
         return None
-    if seen is not None:
-        return seen
-    if missing is not None and missing > _MISSING_PATIENCE:
-        return Job(id=record.job_id, user=record.account, state="UNKNOWN")
-    return None
+    return seen if seen is not None and seen.user == record.account else None
+
+
+def is_unseen(missing: float | None) -> bool:
+    """Whether a job has been out of sight for so long that it must be asked for by other ways.
+
+    Readings lack a job that Slurm has forgotten as much as one that the hub may not see any more.
+
+    Args:
+        missing: seconds since the first of several good readings in a row that lack it.
+    """
+    return missing is not None and missing > _MISSING_PATIENCE
+
+
+def gone(record: Record) -> Job | None:
+    """The end of a job of which its owner, too, is told by Slurm that there is none."""
+    return Job(id=record.job_id, user=record.account, state="UNKNOWN") if record.job_id else None
 
 
 def has_moved(record: Record, job: Job | None) -> bool:
@@ -168,12 +184,13 @@ def care(state: State, *, moved: bool, ended: bool) -> Care:
 
 
 def strays(jobs: Iterable[Job], hub: str, owned: Collection[str]) -> list[Job]:
-    """The living jobs of this hub's sessions, less those whose nonce is `owned`."""
+    """The living jobs with this hub's id, less those whose nonce is `owned`."""
     ours = f"skiva:{hub}:"
     alive = (job for job in jobs if job.tag.startswith(ours) and job.life in _LIVING)
-    return [job for job in alive if _nonce(job) not in owned]
+    return [job for job in alive if nonce_of(job) not in owned]
 
 
-def _nonce(job: Job) -> str:
+def nonce_of(job: Job) -> str:
+    """The session that a job's tag names; empty where it names none."""
     tag = Tag.parse(job.tag)
     return tag.nonce if tag else ""

@@ -15,6 +15,7 @@ from skiva_slurm.watcher import Watcher
 from skiva_spawners import challenge
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import SessionFailed
+from skiva_spawners.given_up import GivenUp
 
 
 @dataclass
@@ -24,10 +25,14 @@ class HubState:
     site: Site
     watcher: Watcher
     actor: Actor
+    given_up: GivenUp
+    """The sessions that this hub has ended itself."""
     stream_url: str = ""
     """Where notebooks follow the queue."""
     interrupted: set[tuple[str, str]] = field(default_factory=set)
     """Sessions, by user and server, that the keeper is to take up again."""
+    unseen: dict[str, str] = field(default_factory=dict)
+    """Sessions that live and that readings lack, by nonce, and how that is known."""
     clock: Callable[[], float] = time.monotonic
     """Seconds on a clock that never jumps; the watcher's."""
     verify: Callable[[str, str, float], Awaitable[None]] = challenge.verify

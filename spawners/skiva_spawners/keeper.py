@@ -2,7 +2,7 @@
 
 With each reading of the queue: sessions that were seen to end are ended in the hub too, ones
 that Slurm has put back into the queue come back under their old address, and jobs of this hub
-that belong to nobody are cancelled, as are those of Dask clusters whose scheduler is gone. After a
+that it has given up are cancelled, as are those of Dask clusters whose scheduler is gone. After a
 restart of the hub, starts that it cut off go on.
 """
 # JupyterHub has no public way to say that a running server starts again.
@@ -19,22 +19,24 @@ from jupyterhub.utils import url_escape_path, url_path_join
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
 from tornado.log import app_log
 
-from skiva_slurm.errors import Refused, SlurmUnanswered
+from skiva_hub import metrics
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_spawners import arrival, decisions
+from skiva_spawners.cancelling import Cancelling
 from skiva_spawners.cluster_jobs import ClusterJobs
 from skiva_spawners.decisions import Care
-from skiva_spawners.errors import ActingFailed, SessionFailed
+from skiva_spawners.errors import SessionFailed
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.lifecycle import Event, State, restored
 from skiva_spawners.session import Session
 from skiva_spawners.spawner import SliceSpawner
 
-_OWNERLESS_PATIENCE = 5.0
-"""Seconds for which a job must be without an owner before it is cancelled."""
+_GIVEN_UP_PATIENCE = 5.0
+"""Seconds after which the job of a session that is over is cancelled, if it was not before."""
 _REMAINS_PATIENCE = 3.0
 """Seconds after which the remains of a session that JupyterHub did not clear away itself are."""
-_RETRY = 20.0
+_LOOK_AGAIN = 30.0
+"""Seconds between two looks for a session that is out of sight."""
 _MOST_REFUSALS = 60
 """How often a start is tried again, a second apart, before its job is given up."""
 
@@ -46,9 +48,13 @@ class Keeper:
         self._app = app
         self._state = state
         self._token = token
-        self._cluster_jobs = ClusterJobs(state, state.clock)
-        self._ownerless: dict[int, float] = {}
-        """When each ownerless job was first seen, or is to be tried next (monotonic seconds)."""
+        self._cluster_jobs = ClusterJobs(state)
+        self._cancelling = Cancelling(state, patience=_GIVEN_UP_PATIENCE)
+        self._unknown: set[int] = set()
+        """Jobs with this hub's id that belong to no session it knows."""
+        self._looked: dict[str, float] = {}
+        """When each session that is out of sight was asked for last, by nonce (monotonic seconds)."""
+        self._living_unseen = 0
         self._remains: dict[tuple[str, str], float] = {}
         """Since when the hub has taken for running what is not (monotonic seconds)."""
 
@@ -62,8 +68,10 @@ class Keeper:
             snapshot = await self._state.watcher.changed(snapshot)
             try:
                 self._follow()
+                self._look_for_unseen()
                 self._cluster_jobs.look(snapshot)
-                await self._sweep(snapshot)
+                self._sweep(snapshot)
+                metrics.note_sight(unseen=len(self._state.unseen), unknown=len(self._unknown))
             except Exception:  # noqa: BLE001 - one bad reading must not end the watch
                 app_log.exception("The keeper stumbled; it goes on with the next reading of the queue")
 
@@ -144,6 +152,7 @@ class Keeper:
         if user in self._app.users and (spawner := self._app.users[user].spawners.get(server)) is not None:
             spawner.session = None
         row = self._row(user, server)
+        self._state.given_up.add(str(row.state["session"]["nonce"]))
         row.state = {name: value for name, value in row.state.items() if name != "session"}
         self._app.db.commit()
 
@@ -175,6 +184,26 @@ class Keeper:
                 case Care.NOTHING:
                     pass
         self._remains = remains
+
+    def _look_for_unseen(self) -> None:
+        """Ask for sessions whose jobs readings lack; how many do is told once, and again when it changes."""
+        now = self._state.clock()
+        unseen = {s.record.nonce: s for _, _, s in self._sessions() if s.is_unseen}
+        self._looked = {nonce: at for nonce, at in self._looked.items() if nonce in unseen}
+        for nonce, session in unseen.items():
+            if now - self._looked.get(nonce, -_LOOK_AGAIN) >= _LOOK_AGAIN:
+                self._looked[nonce] = now
+                self._state.background(session.look_for())
+        for nonce in self._state.unseen.keys() - unseen.keys():
+            del self._state.unseen[nonce]
+        living = len(self._state.unseen)
+        if living != self._living_unseen:
+            self._living_unseen = living
+            app_log.warning(
+                "%d sessions live and are not in the queue that this hub sees%s",
+                living,
+                ": may its account still see everybody's jobs (PrivateData)?" if living else " any more",
+            )
 
     async def _clear_away(self, user: Any, spawner: SliceSpawner) -> None:
         """End what JupyterHub takes for running, though its start was cancelled or its session is over."""
@@ -220,18 +249,25 @@ class Keeper:
 
     # -- jobs without an owner -------------------------------------------------------------
 
-    async def _sweep(self, snapshot: Snapshot) -> None:
+    def _sweep(self, snapshot: Snapshot) -> None:
+        """Cancel what this hub has given up; what it does not know may be another's, and is only told."""
         hub = self._state.site.hub.id
         strays = decisions.strays(snapshot.jobs.values(), hub, self._nonces())
         if strays:
             strays = decisions.strays(strays, hub, self._nonces_in_database())
-        now = self._state.clock()
-        known = {job.id: self._ownerless.get(job.id, now + _OWNERLESS_PATIENCE) for job in strays}
-        self._ownerless = known
-        for job in strays:
-            if known[job.id] <= now:
-                known[job.id] = now + _RETRY
-                await self._cancel(job)
+        given_up = [job for job in strays if decisions.nonce_of(job) in self._state.given_up]
+        self._cancelling.want({(job.user, job.id): "its session is over" for job in given_up})
+        self._tell_of_unknown([job for job in strays if job not in given_up])
+
+    def _tell_of_unknown(self, jobs: list[Job]) -> None:
+        known, self._unknown = self._unknown, {job.id for job in jobs}
+        if new := sorted(self._unknown - known):
+            app_log.warning(
+                "Jobs with the id %r of this hub that belong to no session that it knows: %s. They are left "
+                "alone: another hub may have this id, or this one another database. scancel ends them.",
+                self._state.site.hub.id,
+                ", ".join(map(str, new[:20])) + (", …" if len(new) > 20 else ""),
+            )
 
     def _nonces(self) -> set[str]:
         sessions = (session for _, _, session in self._sessions())
@@ -240,13 +276,6 @@ class Keeper:
     def _nonces_in_database(self) -> set[str]:
         states = (spawner.state or {} for spawner in self._app.db.query(orm.Spawner))
         return {state["session"]["nonce"] for state in states if "session" in state}
-
-    async def _cancel(self, job: Job) -> None:
-        app_log.warning("Cancelling job %s of %s: it belongs to no session of this hub", job.id, job.user)
-        try:
-            await self._state.actor.cancel(job.user, job.id)
-        except (SlurmUnanswered, Refused, ActingFailed) as problem:
-            app_log.warning("Job %s could not be cancelled yet: %s", job.id, problem)
 
 
 def _is_interrupted(record: dict[str, Any]) -> bool:

@@ -43,6 +43,8 @@ class Session:
         self.log = session_log(record.nonce, user, server)
         self.step: Literal["", "proved", "answering"] = ""
         self.submission: asyncio.Task[None] | None = None
+        self._gone = False
+        """Whether Slurm told its owner that there is no such job."""
         self._keep = keep
         self._news = asyncio.Event()
 
@@ -62,7 +64,13 @@ class Session:
 
     def end(self) -> None:
         """Drop the record, in the database too: should the hub die now, no later one takes the session up."""
+        self.give_up()
         self.happened(Event.ENDED)
+
+    def give_up(self) -> None:
+        """Let its job be cancelled whenever it turns up."""
+        self.state.given_up.add(self.record.nonce)
+        self.state.unseen.pop(self.record.nonce, None)
 
     def restored(self) -> None:
         """Called once for a record that comes from the database of a hub that was restarted."""
@@ -99,11 +107,18 @@ class Session:
 
     @property
     def job(self) -> Job | None:
-        """The job as the last good reading shows it."""
+        """The job as the last good reading shows it; a number that is another job's shows none."""
         snapshot = self.state.watcher.snapshot
         if snapshot is None or self.record.job_id is None:
             return None
-        return snapshot.jobs.get(self.record.job_id)
+        return decisions.own(snapshot.jobs.get(self.record.job_id), self.record, self.tag)
+
+    @property
+    def is_misnumbered(self) -> bool:
+        """Whether the number of its job, which the helper told, is that of another one."""
+        snapshot, job_id = self.state.watcher.snapshot, self.record.job_id
+        shown = snapshot.jobs.get(job_id) if snapshot and job_id is not None else None
+        return shown is not None and decisions.own(shown, self.record, self.tag) is None
 
     def tagged(self, snapshot: Snapshot | None) -> Job | None:
         """The job that carries this session's tag and really is its owner's."""
@@ -111,12 +126,49 @@ class Session:
 
     def ended_job(self) -> Job | None:
         """The job, if Slurm was seen to have ended it for good."""
-        job_id, watcher = self.record.job_id, self.state.watcher
+        job_id = self.record.job_id
         if job_id is None:
             return None
+        if self._gone and self.is_unseen:
+            return decisions.gone(self.record)
+        return decisions.end_of(self.record, self.job, self.state.watcher.seen_ended(job_id))
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether good readings have lacked its job for long, though it was not seen to end."""
+        job_id, watcher = self.record.job_id, self.state.watcher
+        if job_id is None or watcher.seen_ended(job_id) is not None:
+            return False
         since = watcher.missing_since(job_id)
-        missing = None if since is None else self.state.clock() - since
-        return decisions.end_of(self.record, self.job, watcher.seen_ended(job_id), missing)
+        return decisions.is_unseen(None if since is None else self.state.clock() - since)
+
+    async def look_for(self) -> None:
+        """Ask for a job that is out of sight: its server for a proof, then Slurm as its owner.
+
+        Only where Slurm tells its owner, too, that there is no such job has it ended.
+        """
+        proof = await self._sign_of_life()
+        if not self.is_unseen or self.phase is State.OVER:
+            return
+        if proof is None:
+            return
+        self._gone = not proof
+        if not proof:
+            self.state.unseen.pop(self.record.nonce, None)
+            self.tell()
+        elif self.record.nonce not in self.state.unseen:
+            self.state.unseen[self.record.nonce] = proof
+            self.log.warning("out of sight", job=self.record.job_id, proof=proof)
+
+    async def _sign_of_life(self) -> str | None:
+        """How it is known that it lives; empty where it does not, None where nothing can be known now."""
+        if self.url and await self._proves():
+            return "its server answers"
+        try:
+            state = await self.state.actor.shown(self.record.account, self.record.job_id or 0)
+        except (SlurmUnanswered, ActingFailed):
+            return None
+        return f"Slurm shows it to its owner as {state}" if state else ""
 
     @property
     def url(self) -> str:
@@ -143,13 +195,16 @@ class Session:
 
     async def proves_again(self) -> bool:
         """Whether the server that answered before the hub was restarted is still there, and ours."""
-        if self.moved or not self.url:
+        if self.moved or not self.url or not await self._proves():
             return False
+        self.happened(Event.PROVED)
+        return True
+
+    async def _proves(self) -> bool:
         try:
             await self.state.verify(self.url, self.record.key, 5)
         except (NotOurServer, OSError, NoAnswer):
             return False
-        self.happened(Event.PROVED)
         return True
 
     # -- what the job says -----------------------------------------------------------------
@@ -166,7 +221,10 @@ class Session:
         decisions.check_addressee(report, self.record)
         shown = self.job
         if decisions.needs_reading(report, shown):
-            shown = (await self.state.watcher.refresh()).jobs.get(report.job_id)
+            await self.state.watcher.refresh()
+            shown = self.job
+        if self.is_misnumbered:
+            raise Stale("This job is not this session's job.")
         job = decisions.check_run(report, self.record, shown)
         if decisions.is_told_again(report, self.record):
             return
@@ -234,6 +292,8 @@ class Session:
         site = self.state.site
         picked = next((s for s in site.slice if s.id == self.record.slice), None)
         longest = site.max_hours(picked) if picked else site.hours.max
+        # The operator's account may set anybody's limit, so whose job it is must be true now.
+        await self.state.watcher.refresh()
         wanted = decisions.longer(self.job, site.hours, longest)
         await self.state.actor.extend(wanted.operator, wanted.job_id, wanted.minutes)
         self.log.info("extended", job=wanted.job_id, minutes=wanted.minutes)

@@ -146,6 +146,7 @@ class SliceSpawner(SlurmSpawner):
         session.happened(Event.TAKEN_UP)
         session.log.info("taken up again", job=session.record.job_id)
         if not await arrival.was_submitted(session):
+            session.give_up()
             self.skiva.background(session.forget())
             await self._submit(clicked=session.record.clicked)
 

@@ -12,6 +12,8 @@ import pwd
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
@@ -30,6 +32,7 @@ from skiva_slurm.jobs import Job, Node
 from skiva_slurm.states import Life
 from skiva_slurm.watcher import Watcher
 from skiva_spawners.errors import ActingFailed, NotOurServer
+from skiva_spawners.given_up import GivenUp
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 from skiva_spawners.lifecycle import State
@@ -58,8 +61,10 @@ def a_site(**hours: Any) -> Site:
 class FakeCluster:
     """Slurm, what runs in its jobs, the helper and the proxy: all that outlives a hub."""
 
-    def __init__(self, loop: VirtualTimeLoop) -> None:
+    def __init__(self, loop: VirtualTimeLoop, state_dir: Path) -> None:
         self.loop = loop
+        self.state_dir = state_dir
+        """What hubs keep beside their database."""
         self.reader = FakeReader(nodes=[NODE])
         self.answers = True
         """Whether the helper is answered when it submits."""
@@ -171,6 +176,12 @@ class _Helper:
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
         self.is_dead = False
+        self.hangs_for = ""
+        """For whom it never ends."""
+        self.hears_nothing = False
+        """Whether it cannot say how a job is."""
+        self.says: int | None = None
+        """The number that it tells in place of a job's."""
 
     async def submit(self, account: str, *, nonce: str, options: list[str], script: str, server: str) -> int:
         """As `Actor.submit`; the job arrives whatever happens to whoever waits here."""
@@ -184,6 +195,8 @@ class _Helper:
                 arrived.set_result(cluster.arrive(account, options, server))
 
         loop.call_later(cluster.submitting_takes, arrive)
+        if self.says is not None and cluster.submitting_takes > 1000:
+            return self.says
         await asyncio.sleep(cluster.submitting_takes + cluster.answering_takes)
         if not cluster.helps:
             raise ActingFailed("Your session could not be prepared: no such file.")
@@ -191,15 +204,25 @@ class _Helper:
             raise Refused(cluster.refuses)
         if not cluster.answers:
             raise SlurmUnanswered("silent")
-        return arrived.result()
+        return arrived.result() if self.says is None else self.says
 
     async def cancel(self, account: str, job_id: int) -> None:
         """As `Actor.cancel`."""
+        if account == self.hangs_for:
+            await asyncio.Event().wait()
         await self._asked()
         assert self.cluster.jobs[job_id].user == account
         self.cluster.cancelled.append(job_id)
         if job_id in self.cluster.living and job_id not in self.cluster.deaf:
             self.cluster.end(job_id, "CANCELLED")
+
+    async def shown(self, account: str, job_id: int) -> str:
+        """As `Actor.shown`: people see their own jobs whatever the hub may see."""
+        await self._asked()
+        if self.hears_nothing:
+            raise ActingFailed("The hub cannot act as anybody.")
+        job = self.cluster.jobs.get(job_id)
+        return job.state if job is not None and job.user == account else ""
 
     async def extend(self, operator: str, job_id: int, minutes: int) -> None:
         """As `Actor.extend`."""
@@ -247,8 +270,11 @@ class FakeHub(SimpleNamespace):
         self.site = site or a_site()
         self.watcher = Watcher(cluster.reader, idle_interval=5, busy_interval=1, clock=loop.time)
         self.helper = _Helper(cluster)
+        given_up = GivenUp(cluster.state_dir / "given-up-sessions")
+        given_up.load()
+        helper = cast("Any", self.helper)
         self.state = HubState(
-            self.site, self.watcher, cast("Any", self.helper), clock=loop.time, verify=cluster.verify
+            self.site, self.watcher, helper, given_up, clock=loop.time, verify=cluster.verify
         )
         self.hub = Hub(ip="127.0.0.1", port=8081, base_url="/hub/")
         settings = {"skiva": self.state, "spawner_class": _Spawner, "hub": self.hub, "internal_ssl": False}
@@ -442,7 +468,12 @@ class _Proxy:
 def a_cluster(database: Any) -> Iterator[FakeCluster]:
     """A cluster of its own, for hubs over `database`, which is empty again afterwards."""
     loop = VirtualTimeLoop()
-    cluster = FakeCluster(loop)
+    with TemporaryDirectory() as state_dir:
+        yield from _cluster_in(loop, Path(state_dir), database)
+
+
+def _cluster_in(loop: VirtualTimeLoop, state_dir: Path, database: Any) -> Iterator[FakeCluster]:
+    cluster = FakeCluster(loop, state_dir)
     try:
         yield cluster
     finally:

@@ -31,7 +31,7 @@ def _states(faults: Faults, runs: tuple[int, ...]) -> list[str]:
 
 
 def test_runs_outlive_the_session_of_their_owner_and_the_hub(faults: Faults, runs: tuple[int, ...]) -> None:
-    """The session is stopped, the hub is killed and comes back and cancels what is ownerless: runs go on."""
+    """The session is stopped, the hub is killed and comes back and looks at all jobs: runs go on."""
     whole, sweep, held = runs
     expected = sorted(
         [f"{whole} RUNNING", f"{sweep}_0 RUNNING", f"{sweep}_[1-3%1] PENDING", f"{held} PENDING"]
@@ -44,9 +44,14 @@ def test_runs_outlive_the_session_of_their_owner_and_the_hub(faults: Faults, run
     for how in ("goes on", "is killed"):
         if how == "is killed":
             faults.hub.restart()
-        # A job with the mark of a session that never was: once it is gone, the hub has looked at all jobs.
-        stray = faults.cluster.submit(
-            _PERSON, *_SLEEP, f"--comment=skiva:skiva:{_PERSON}/:0123456789abcdef", script="exec sleep 600"
+        # A job of a session that is over: once it is gone, the hub has looked at all jobs.
+        nonce = (faults.cluster.dir / "hub/given-up-sessions").read_text().split()[0]
+        comments = [f"--comment=skiva:skiva:{_PERSON}/:{one}" for one in (nonce, "0123456789abcdef")]
+        stray, unknown = (
+            faults.cluster.submit(_PERSON, *_SLEEP, comment, script="exec sleep 600") for comment in comments
         )
         faults.cluster.wait_state(stray, "CANCELLED", seconds=60)
         assert _states(faults, runs) == expected, f"the hub {how}"
+        # What the hub never knew may be another hub's.
+        assert faults.slurm("squeue", "-h", "-o", "%T", "-j", str(unknown)).strip() == "RUNNING"
+        faults.cluster.run_as(_PERSON, ["/usr/bin/scancel", str(unknown)])

@@ -137,6 +137,24 @@ def test_anything_but_its_few_requests_is_refused(helper: Helper, request_: obje
     assert not helper.calls.exists()
 
 
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ("echo RUNNING", {"shown": "RUNNING"}),
+        ("true", {"shown": ""}),
+        ("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", {"shown": ""}),
+        ("echo 'Unable to contact slurm controller' >&2; exit 1", None),
+    ],
+)
+def test_a_job_is_looked_up_as_its_owner(helper: Helper, body: str, answer: dict[str, str] | None) -> None:
+    """A state, that there is none, or nothing where Slurm does not answer."""
+    helper.slurm("squeue", body)
+    told = helper.ask({"action": "shown", "job_id": 7})
+    assert told == answer or (answer is None and "Unable to contact" in told["unanswered"])
+    asked = helper.calls.read_text().splitlines()
+    assert asked[:5] == ["--local", "--noheader", "--states=all", "--format=%T", "--jobs=7"]
+
+
 def test_an_operators_account_lengthens_jobs_and_does_nothing_else(helper: Helper) -> None:
     """The hub may lengthen jobs as Slurm's operator, but never submit or cancel as one."""
     helper.slurm("scontrol", "exit 0")

@@ -5,8 +5,41 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.fakes.waiting import until
 
 from skiva_spawners.acting import Actor
+from skiva_spawners.errors import ActingFailed
+
+
+async def test_who_stops_their_helpers_holds_up_nobody_else(tmp_path: Path) -> None:
+    """Helpers run as people, who may stop them: of one account only so many are waited for at once."""
+    helper = f"""
+import pathlib, sys, time
+pathlib.Path({str(tmp_path)!r}, f"{{sys.argv[1]}}-{{time.monotonic_ns()}}").touch()
+while sys.argv[1] == "mallory" and not pathlib.Path({str(tmp_path)!r}, "over").exists():
+    time.sleep(0.05)
+print("{{}}")
+"""
+
+    def begun() -> int:
+        return len(list(tmp_path.glob("mallory-*")))
+
+    actor = Actor(helper=(sys.executable, "-c", helper, "{user}"), timeout=60)
+    held = [asyncio.create_task(actor.forget("mallory", "0123456789abcdef")) for _ in range(40)]
+    await until(lambda: begun() == 4, 60)
+    await actor.forget("researcher1", "0123456789abcdef")
+    assert begun() == 4
+    await asyncio.to_thread((tmp_path / "over").touch)
+    await asyncio.gather(*held)
+    assert begun() == 40
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"shown": 5}', '{"shown": null}'])
+async def test_an_answer_that_says_nothing_is_no_answer(answer: str) -> None:
+    """Whoever answers in place of the helper cannot make a job vanish by saying nothing."""
+    actor = Actor(helper=(sys.executable, "-c", f"print({answer!r})", "{user}"))
+    with pytest.raises(ActingFailed):
+        await actor.shown("researcher1", 7)
 
 
 async def test_whoever_is_cancelled_does_not_wait_for_the_helper(tmp_path: Path) -> None:

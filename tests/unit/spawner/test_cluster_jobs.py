@@ -51,8 +51,10 @@ class Hub:
     def __init__(self) -> None:
         self.clock, self.reader, self.helper = Clock(), FakeReader(), Helper()
         self.watcher = Watcher(self.reader, idle_interval=3600, busy_interval=0.001, clock=self.clock)
-        self.state = HubState(samples.site(), self.watcher, cast("Any", self.helper))
-        self.jobs = ClusterJobs(self.state, self.clock)
+        self.state = HubState(
+            samples.site(), self.watcher, cast("Any", self.helper), cast("Any", None), clock=self.clock
+        )
+        self.jobs = ClusterJobs(self.state)
 
     async def read(self, seconds: float = 1.0) -> list[tuple[str, int]]:
         """Let time go by, read the queue and see what is cancelled."""

@@ -1,5 +1,6 @@
 """The states of a session, and what is decided from plain values."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,11 +18,14 @@ from skiva_spawners.decisions import (
     check_addressee,
     check_run,
     end_of,
+    gone,
     has_moved,
     hopeless,
     is_told_again,
+    is_unseen,
     longer,
     needs_reading,
+    own,
     present_report,
     strays,
 )
@@ -123,19 +127,29 @@ def test_after_a_restart_a_route_is_proved_or_the_start_taken_up() -> None:
     assert after(State.INTERRUPTED, Event.TAKEN_UP) is State.SUBMITTING
 
 
-@given(JOBS, JOBS, st.none() | st.floats(0, 1e6))
-def test_an_end_is_seen_or_long_missed(shown: Job | None, seen: Job | None, missing: float | None) -> None:
-    """Property: neither a job that was read alive just now nor a minute's absence ends a session."""
-    end = end_of(record(), shown, seen, missing)
-    if shown is not None and shown.life not in {Life.ENDED, Life.UNKNOWN}:
-        assert end is None
-    elif seen is not None:
-        assert end is seen
-    elif missing is not None and missing > 60:
-        assert end == Job(7, "ann", "UNKNOWN")
-    else:
-        assert end is None
-    assert end_of(record(job_id=None), shown, seen, missing) is None
+@given(JOBS, JOBS)
+def test_an_end_is_one_that_was_seen(shown: Job | None, seen: Job | None) -> None:
+    """Property: neither absence, nor the end of somebody else's job, ends a session."""
+    end = end_of(record(), shown, seen)
+    alive = shown is not None and shown.life not in {Life.ENDED, Life.UNKNOWN}
+    assert end == (seen if seen is not None and seen.user == "ann" and not alive else None)
+    assert end_of(record(job_id=None), shown, seen) is None
+
+
+def test_a_job_is_looked_for_when_it_was_out_of_sight_for_a_minute() -> None:
+    """And only where its owner is told that there is none has it ended, in a word for that."""
+    assert [is_unseen(missing) for missing in (None, 0.0, 60.0, 60.1)] == [False, False, False, True]
+    assert gone(record()) == Job(7, "ann", "UNKNOWN")
+    assert gone(record(job_id=None)) is None
+
+
+@given(JOBS, st.sampled_from(["", "skiva:lab:ann/:0123456789abcdef", "skiva:lab:ann/:0123456789abcde0"]))
+def test_a_number_alone_makes_no_job_ones_own(shown: Job | None, tag: str) -> None:
+    """Property: the account and the whole tag are this session's, or it is another's job."""
+    mine = Tag("lab", "ann", "", "0123456789abcdef")
+    shown = replace(shown, tag=tag) if shown else None
+    found = own(shown, record(), mine)
+    assert found == (shown if shown and shown.user == "ann" and tag == mine.text else None)
 
 
 @given(JOBS, st.integers(0, 3))

@@ -1,9 +1,12 @@
 """The lives of sessions, from the click to the end, through whatever Slurm says and whenever the hub dies."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from jupyterhub import orm
+from prometheus_client import REGISTRY
 from tests.fakes.hub import PERSON, FakeCluster, FakeHub, a_site
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
@@ -13,6 +16,10 @@ from skiva_spawners.lifecycle import State
 from skiva_spawners.report import NotYet, Proof, Stale
 
 OPENABLE = Proof(exclusive=False, openable=7, denied=0, sentence="Seven devices can be opened.")
+
+
+def _state(cluster: FakeCluster, number: int) -> str:
+    return cluster.jobs[number].state
 
 
 def stray(number: int, state: str = "RUNNING", *, nonce: str = "abcdefgh", hub: str = "skiva") -> Job:
@@ -363,7 +370,7 @@ def test_an_ended_session_hears_nothing(hub: FakeHub, cluster: FakeCluster) -> N
 
 
 def test_one_reading_without_its_job_ends_no_session(hub: FakeHub, cluster: FakeCluster) -> None:
-    """Nor does a moment's absence; only a minute of good readings that lack it."""
+    """Nor does a moment's absence; only Slurm's word to its owner, after a minute without it."""
     number = hub.open()
     for _ in range(3):
         cluster.reader.lost.add(number)
@@ -371,9 +378,95 @@ def test_one_reading_without_its_job_ends_no_session(hub: FakeHub, cluster: Fake
         assert hub.is_open(number)
         cluster.reader.lost.clear()
         hub.pass_time(20)
-    cluster.reader.lost.add(number)
-    hub.pass_time(100)
+    cluster.end(number)
+    cluster.forget(number)
+    hub.pass_time(50)
+    assert hub.route
+    hub.pass_time(50)
     assert (hub.session, hub.route, hub.spawner.failure.cause) == (None, "", "unknown")
+
+
+@pytest.mark.parametrize("what", ["opened", "silent server", "waits"])
+def test_a_hub_that_is_blind_ends_no_session(
+    hub: FakeHub, cluster: FakeCluster, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever takes its right to see others' jobs away ends nothing, for hours, and after a restart."""
+    number = hub.submit() if what == "waits" else hub.open()
+    if what == "silent server":
+        cluster.servers.clear()
+    cluster.reader.lost.add(number)
+    hub.pass_time(7200)
+    assert (hub.session and hub.session.record.job_id, cluster.cancelled) == (number, [])
+    assert list(hub.state.unseen.values()) == [
+        "its server answers"
+        if what == "opened"
+        else f"Slurm shows it to its owner as {_state(cluster, number)}"
+    ]
+    assert REGISTRY.get_sample_value("skiva_sessions_unseen") == 1
+    told = [one.getMessage() for one in caplog.records if "PrivateData" in one.getMessage()]
+    assert len(told) == 1
+    hub = hub.restarted()
+    hub.pass_time(7200)
+    cluster.reader.lost.clear()
+    hub.pass_time(120)
+    assert hub.state.unseen == {}
+    if what == "waits":
+        cluster.run(number)
+    cluster.servers[cluster.url(number)] = number
+    hub.tell(number)
+    hub.pass_time(5)
+    assert hub.is_open(number)
+    assert cluster.cancelled == []
+
+
+def test_nothing_is_concluded_while_slurm_does_not_answer_its_owner_either(
+    hub: FakeHub, cluster: FakeCluster
+) -> None:
+    """Readings are whole again before the helper is: who cannot be asked is not gone."""
+    number = hub.open()
+    cluster.servers.clear()
+    cluster.end(number)
+    cluster.forget(number)
+    hub.helper.hears_nothing = True
+    hub.pass_time(1000)
+    assert hub.session is not None
+    hub.helper.hears_nothing = False
+    hub.pass_time(100)
+    assert hub.session is None
+
+
+def test_a_number_that_is_anothers_job_is_not_taken(hub: FakeHub, cluster: FakeCluster) -> None:
+    """A helper runs as the person, who may answer in its place: their session is what carries its tag."""
+    theirs = Job(900, "somebody", "RUNNING", tag=Tag("skiva", "somebody", "", "abcdefgh").text)
+    cluster.reader.put(replace(theirs, start=cluster.loop.now, end=cluster.loop.now + 600))
+    hub.helper.says = 900
+    hub.click()
+    hub.pass_time(10)
+    (number,) = set(cluster.jobs) - {900}
+    assert hub.session is not None
+    assert hub.session.record.job_id == number
+    cluster.run(number)
+    hub.tell(number)
+    hub.pass_time(5)
+    assert hub.is_open(number)
+    hub.session.update(job_id=900)
+    with pytest.raises(SlurmUnanswered):
+        hub.wait(hub.spawner.extend())
+    cluster.end(900)
+    hub.pass_time(100)
+    assert hub.session is not None
+    assert (cluster.extended, cluster.cancelled) == ([], [])
+
+
+def test_a_number_of_anothers_job_without_one_of_its_own_is_a_failed_start(
+    hub: FakeHub, cluster: FakeCluster
+) -> None:
+    """Nothing was handed in, and the hub was told that it was."""
+    cluster.reader.put(Job(900, "somebody", "RUNNING"))
+    hub.helper.says, cluster.submitting_takes = 900, 1e6
+    hub.click()
+    hub.pass_time(20)
+    assert (hub.session, hub.spawner.failure.cause, cluster.cancelled) == (None, "helper", [])
 
 
 @pytest.mark.parametrize("state", ["WEIRD", "SUSPENDED", "COMPLETING", "LAUNCH_FAILED", "REVOKED"])
@@ -649,9 +742,10 @@ def test_a_start_that_jupyterhub_broke_off_is_cleared_away(hub: FakeHub, cluster
 # -- jobs without an owner ---------------------------------------------------------------------
 
 
-def test_a_job_that_belongs_to_no_session_is_ended(hub: FakeHub, cluster: FakeCluster) -> None:
+def test_a_job_that_the_hub_has_given_up_is_ended(hub: FakeHub, cluster: FakeCluster) -> None:
     """After a moment, and again while it lives; other hubs' jobs, ends and unknown words are left alone."""
     number = hub.open()
+    hub.state.given_up.add("abcdefgh")
     cluster.reader.put(stray(900), stray(901, hub="other"), stray(902, "WEIRD"), stray(903, "COMPLETING"))
     cluster.reader.put(Job(904, PERSON, "RUNNING"))
     cluster.deaf.add(900)
@@ -672,9 +766,80 @@ def test_a_job_whose_session_only_the_database_knows_is_left_alone(
 ) -> None:
     """A hub loads people as they come: what it has not loaded still owns its job, until it is gone there."""
     hub.keep_elsewhere("abcdefgh")
+    hub.state.given_up.add("abcdefgh")
     cluster.reader.put(stray(900))
     hub.pass_time(100)
     assert cluster.cancelled == []
     hub.keep_elsewhere(None)
     hub.pass_time(15)
     assert cluster.cancelled == [900]
+
+
+def test_what_the_hub_never_knew_is_told_and_left_alone(
+    hub: FakeHub, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another hub may have the same id: one that stands beside it for trials, or over another database."""
+    cluster.reader.put(stray(900), stray(901))
+    hub.pass_time(7200)
+    assert cluster.cancelled == []
+    assert REGISTRY.get_sample_value("skiva_jobs_unknown") == 2
+    told = [one.getMessage() for one in caplog.records if "belong to no session" in one.getMessage()]
+    assert len(told) == 1
+    assert "900, 901" in told[0]
+    cluster.end(900)
+    cluster.end(901)
+    hub.pass_time(10)
+    assert REGISTRY.get_sample_value("skiva_jobs_unknown") == 0
+
+
+@pytest.mark.parametrize("database", ["empty", "restored"])
+def test_a_hub_with_another_database_ends_no_session(
+    hub: FakeHub, cluster: FakeCluster, database: str
+) -> None:
+    """A new one, or a backup from before the click: the session goes on in its job."""
+    before = hub.kept
+    number = hub.open()
+    hub.crash()
+    with hub.database() as kept:
+        for row in kept.query(orm.Spawner):
+            if database == "empty":
+                kept.delete(row)
+            else:
+                row.state = before
+        kept.commit()
+    hub = FakeHub(cluster, hub.database)
+    hub.pass_time(7200)
+    assert cluster.cancelled == []
+    assert cluster.living == [number]
+    assert REGISTRY.get_sample_value("skiva_jobs_unknown") == 1
+
+
+def test_a_job_that_arrives_after_its_hub_gave_it_up_is_ended_by_the_next(
+    hub: FakeHub, cluster: FakeCluster
+) -> None:
+    """What was given up is written down: Slurm may take the job when that hub is long dead."""
+    cluster.submitting_takes, cluster.answers = 100, False
+    hub.click()
+    hub.pass_time(1)
+    hub.wait(hub.cancel())
+    assert hub.session is None or hub.session.phase is State.OVER
+    hub = hub.restarted()
+    hub.pass_time(200)
+    assert len(cluster.cancelled) == 1
+    assert cluster.living == []
+
+
+def test_one_persons_strays_keep_nobody_elses_waiting(hub: FakeHub, cluster: FakeCluster) -> None:
+    """A helper that hangs for one person holds up neither the sweep nor anybody's session."""
+    number = hub.open()
+    for one in range(40):
+        cluster.reader.put(replace(stray(800 + one, nonce=f"aaaaaa{one:02}"), user="mallory"))
+        hub.state.given_up.add(f"aaaaaa{one:02}")
+    cluster.reader.put(stray(900))
+    hub.state.given_up.add("abcdefgh")
+    hub.helper.hangs_for = "mallory"
+    hub.pass_time(15)
+    assert cluster.cancelled == [900]
+    cluster.requeue(number)
+    hub.pass_time(5)
+    assert hub.route == ""
