@@ -4,9 +4,12 @@ import asyncio
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from tornado.log import app_log
 
 from skiva_hub import metrics
 from skiva_hub.pages import api, render, snapshot_file
@@ -20,6 +23,8 @@ from skiva_spawners.given_up import GivenUp
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 
+_MOST_NAMES = 50
+"""Named servers of one person, stopped ones included, which they can delete."""
 _MOST_BODY = 1024 * 1024
 """Bytes of a request to the hub."""
 _STREAM_SCOPE = "access:services!service=skiva"
@@ -73,7 +78,8 @@ def _hub(c: Any, site: Site, state: HubState) -> None:
     # Whoever waits in Slurm's queue must not keep others from queueing.
     hub.concurrent_spawn_limit = 0
     hub.allow_named_servers = site.limits.servers > 1
-    hub.named_server_limit_per_user = max(0, site.limits.servers - 1)
+    # How many may run at a time the spawner sees to; JupyterHub counts those that were stopped, too.
+    hub.named_server_limit_per_user = _MOST_NAMES
     # Sessions live in Slurm; a hub that ends leaves them alone.
     hub.cleanup_servers = False
     hub.proxy_class = FileProxy
@@ -146,13 +152,19 @@ async def _bound_bodies(app: Any) -> None:
 
 
 async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:
-    """Let notebooks know of a scheduler that is silent; good readings are written as they come."""
-    told = ""
+    """Let notebooks and the log know of a scheduler that is silent; good readings are written as they come."""
+    told, since = "", 0.0
     while True:
         await asyncio.sleep(2)
-        if watcher.trouble != told:
-            told = watcher.trouble
-            _write(snapshot, watcher)
+        if watcher.trouble == told:
+            continue
+        if watcher.trouble and not told:
+            since = time.monotonic()
+            app_log.warning("Slurm cannot be read: %s", watcher.trouble)
+        elif not watcher.trouble:
+            app_log.warning("Slurm is read again, after %.0f s", time.monotonic() - since)
+        told = watcher.trouble
+        _write(snapshot, watcher)
 
 
 def _write(snapshot: Path, watcher: Watcher) -> None:

@@ -62,6 +62,8 @@ watch = true
 level = "WARN"
 [entryPoints.skiva]
 address = "{urlsplit(public_url).netloc}"
+[entryPoints.skiva.forwardedHeaders]
+trustedIPs = ["127.0.0.1/32", "::1/128"]
 [entryPoints.skiva.http]
 middlewares = ["{_GONE}@file"]
 [entryPoints.skiva.transport.respondingTimeouts]

@@ -64,7 +64,8 @@ def submitted(returncode: int, stdout: str, stderr: str) -> int:
             return job_id
         raise SlurmUnanswered("sbatch did not say which number the job has")
     words = last_words(stderr)
-    if _SAYS_NO.search(stderr[:_MAX_TEXT]) and not _UNSURE.search(words):
+    by_plugin = words == "Unspecified error" and bool(_own_words(stderr))
+    if _SAYS_NO.search(stderr[:_MAX_TEXT]) and (by_plugin or not _UNSURE.search(words)):
         raise Refused(refusal(stderr))
     raise SlurmUnanswered(f"Slurm is not answering: {words or f'exit status {returncode}'}")
 
@@ -77,10 +78,15 @@ def parse_job_id(stdout: str) -> int | None:
 
 
 def refusal(stderr: str) -> str:
-    """One plain sentence from what sbatch wrote when it refused, ending with Slurm's own words."""
+    """One plain sentence from what sbatch wrote when it refused, ending with Slurm's own words.
+
+    What a site's submit plugin has to say comes in place of a general sentence.
+    """
     words = last_words(stderr)
     if not words:
         return "Slurm refused the job and did not say why."
+    if own := _own_words(stderr):
+        return f"{own} (Slurm: {words})"
     known = next((sentence for phrase, sentence in _SENTENCES.items() if words.startswith(phrase)), None)
     return f"{known} (Slurm: {words})" if known else f"Slurm refused the job: {words}"
 
@@ -89,5 +95,17 @@ def last_words(stderr: str) -> str:
     """The last line in which a Slurm command complains, without its name, fit to be shown; or empty."""
     lines = [line.strip() for line in stderr[-_MAX_TEXT:].splitlines() if line.strip()]
     complaints = [line for line in lines if "error" in line or "fatal" in line or "unrecognized" in line]
-    words = _NOISE.sub("", (complaints or lines or [""])[-1], count=1)
+    return _plain((complaints or lines or [""])[-1])
+
+
+def _own_words(stderr: str) -> str:
+    """What stands before the line that says that the submission failed: a site's submit plugin's words."""
+    lines = [line.strip() for line in stderr[:_MAX_TEXT].splitlines() if line.strip()]
+    failed = next((at for at, line in enumerate(lines) if "Batch job submission failed:" in line), 0)
+    words = (_plain(line) for line in lines[:failed] if line.startswith("sbatch: error: "))
+    return " ".join(word for word in words if not _UNSURE.search(word))[:600]
+
+
+def _plain(line: str) -> str:
+    words = _NOISE.sub("", line, count=1)
     return "".join(letter if letter.isprintable() else " " for letter in words)[:400].strip()

@@ -339,4 +339,13 @@ def _options_from_form(formdata: Mapping[str, list[str]]) -> dict[str, Any]:
 
 def _check_options(spawner: SliceSpawner, user_options: Mapping[str, Any]) -> None:  # noqa: ARG001 - it is on the spawner
     if spawner.session is None:
+        _check_number(spawner)
         spawner.choice()
+
+
+def _check_number(spawner: SliceSpawner) -> None:
+    most = spawner.skiva.site.limits.servers
+    others = [one for one in spawner.user.spawners.values() if one is not spawner and one.active]
+    if len(others) >= most:
+        names = ", ".join(sorted(one.name or "the default server" for one in others))
+        raise _told(f"servers: at most {most} at a time, and you have {names}; stop one first.", "option")

@@ -243,6 +243,9 @@ def test_the_secrets_are_closed_to_others(cluster: Any) -> None:
         assert (cluster.dir / name).stat().st_mode & 0o077 == 0, name
         argv = ["/usr/bin/cat", str(cluster.dir / name)]
         assert "Permission denied" in cluster.run_as(cluster.people[0], argv).stderr, name
+    # Whoever can read a lock can hold it, for as long as they like.
+    for lock in (cluster.dir / "lock", cluster.dir / "venv/.lock", Path("/etc/skiva-accounts.lock")):
+        assert lock.stat().st_mode & 0o077 == 0, lock
     listening = subprocess.run(["/usr/bin/ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
     pids = {str(part["pid"]) for part in cluster.status()["processes"].values()}
     ours = [line for line in listening.splitlines() if any(f"pid={pid}," in line for pid in pids)]

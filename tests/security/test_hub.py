@@ -11,6 +11,7 @@ import pytest
 from tests.support.hub import HubClient
 from tests.support.sessions import Session
 from tests.support.visitor import sign_in, xsrf_of
+from tests.support.waiting import wait_until
 
 _OF_OTHERS = [
     ("GET", "users"),
@@ -80,6 +81,20 @@ def test_no_token_reaches_other_people(
         token, whose = (intruder.token, intruder.user) if own else (cluster.admin_token, bystander)
         allowed = _ask(victim, token, method, path.format(victim=whose), json=body)
         assert allowed.status_code not in {401, 403, 404, 405}, allowed.text
+
+
+def test_a_web_server_in_front_is_believed_what_it_tells(cluster: Any) -> None:
+    """Behind TLS cookies are for TLS alone, and the log has people's addresses; nobody else may say so."""
+    log = cluster.dir / "log" / "hub.log"
+    before = log.stat().st_size
+    with httpx.Client(base_url=cluster.url, trust_env=False) as browser:
+        told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+        for headers, secure in ((told, True), ({}, False)):
+            cookies = browser.get("/hub/login", headers=headers).headers.get_list("set-cookie")
+            assert cookies
+            assert all(("secure" in cookie.lower()) == secure for cookie in cookies)
+        assert browser.get("/hub/api/users", headers=told).status_code == 403
+    wait_until(lambda: "@203.0.113.9" in log.read_bytes()[before:].decode(errors="replace"), 10)
 
 
 def test_the_hub_says_403_of_addresses_that_are_there(victim: Session, intruder: Session) -> None:

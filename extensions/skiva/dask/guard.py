@@ -1,18 +1,24 @@
-"""Keeps the ports of Dask clusters that are not Skiva's own to the account that started them.
+"""Keeps Dask clusters that are not Skiva's own, their ports and what they spill, to who started them.
 
 Dask imports this module in every scheduler, nanny and worker, as `etc/dask/skiva.yaml` says. A node has many
-users: without it whoever is there may send work to a `LocalCluster`, and its dashboard answers networks.
+users: without it whoever is there may send work to a `LocalCluster`, or lay something in place of what its workers spill, and its
+dashboard answers networks.
 """
 
+import atexit
 import logging
 import os
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import wraps
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import product
 from pathlib import Path
 from typing import Any
+
+from skiva.dask.scratch import scratch_dir
 
 __all__ = ["account_of", "is_own", "on_this_node", "routes"]
 
@@ -26,17 +32,23 @@ _log = logging.getLogger(__name__)
 
 def account_of(peer: tuple[str, int], here: tuple[str, int], tables: Iterable[str]) -> int | None:
     """The account at a connection's other end, from the kernel's tables; None where that is another node."""
-    wanted = [_as_in_table(*peer), _as_in_table(*here)]
+    # A socket for both families is called by its mapped address, and its other end may be by either.
+    wanted = [list(pair) for pair in product(_as_in_tables(*peer), _as_in_tables(*here))]
     rows = (line.split() for table in tables for line in table.splitlines()[1:])
-    return next((int(row[7]) for row in rows if len(row) > 7 and row[1:3] == wanted), None)
+    return next((int(row[7]) for row in rows if len(row) > 7 and row[1:3] in wanted), None)
 
 
-def _as_in_table(host: str, port: int) -> str:
+def _as_in_tables(host: str, port: int) -> list[str]:
+    """An end of a connection as the kernel's tables have it, and as its other table may have it."""
+    plain = _plain(host)
+    forms = [plain.packed] + ([bytes(10) + b"\xff\xff" + plain.packed] if plain.version == 4 else [])
+    words = (struct.unpack(f"={len(packed) // 4}I", packed) for packed in forms)
+    return ["".join(f"{word:08X}" for word in one) + f":{port:04X}" for one in words]
+
+
+def _plain(host: str) -> IPv4Address | IPv6Address:
     address = ip_address(host.partition("%")[0])
-    if address.version == 6 and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    words = struct.unpack(f"={len(address.packed) // 4}I", address.packed)
-    return "".join(f"{word:08X}" for word in words) + f":{port:04X}"
+    return (address.ipv4_mapped if address.version == 6 else None) or address
 
 
 def is_own(connection: socket.socket) -> bool:
@@ -47,7 +59,8 @@ def is_own(connection: socket.socket) -> bool:
         return False
     account = account_of(peer, here, (table.read_text() for table in _TABLES if table.exists()))
     if account is None:
-        return not ip_address(peer[0].partition("%")[0]).is_loopback
+        there, near = _plain(peer[0]), _plain(here[0])
+        return not there.is_loopback and there != near
     return account == os.getuid()
 
 
@@ -99,7 +112,22 @@ def _taken(stream: Any) -> bool:
     return False
 
 
+def _keep_scratch() -> None:
+    """Let workers of this process spill where nobody else can write: anybody can guess Dask's own place."""
+    import dask.config
+
+    if dask.config.get("temporary-directory", None) is not None:
+        return
+    stack = ExitStack()
+    atexit.register(stack.close)
+    try:
+        dask.config.set({"temporary-directory": stack.enter_context(scratch_dir())})
+    except OSError as problem:
+        _log.warning("What workers spill is where Dask puts it: %s", problem)
+
+
 def _keep() -> None:
+    _keep_scratch()
     try:
         from distributed.comm.tcp import TCPListener
         from distributed.node import ServerNode

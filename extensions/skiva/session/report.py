@@ -8,6 +8,8 @@ import urllib.request
 from typing import Any
 
 _OBSOLETE = {400, 401, 403, 404, 409, 410}
+_FORBIDDEN_PATIENCE = 60.0
+"""Seconds for which a 403 is no last word: so answers a hub whose database is away for a moment, too."""
 
 
 class Obsolete(Exception):
@@ -27,13 +29,17 @@ def report(api_url: str, token: str, body: dict[str, object], patience: float) -
     """
     deadline = time.monotonic() + patience
     wait = 0.2
+    forbidden_since: float | None = None
     while True:
         try:
             _post(f"{api_url}/skiva/report", token, body)
             return
         except urllib.error.HTTPError as answer:
             problem = _sentence(answer)
-            if answer.code in _OBSOLETE:
+            now = time.monotonic()
+            forbidden_since = (forbidden_since or now) if answer.code == 403 else None
+            may_pass = forbidden_since is not None and now - forbidden_since < _FORBIDDEN_PATIENCE
+            if answer.code in _OBSOLETE and not may_pass:
                 raise Obsolete(problem) from None
         except OSError as error:
             problem = str(getattr(error, "reason", error))

@@ -9,6 +9,7 @@ account that was there before is never used and never removed.
 import fcntl
 import grp
 import json
+import os
 import pwd
 import subprocess
 from collections.abc import Iterator
@@ -114,6 +115,7 @@ def _record() -> Iterator[dict[str, str]]:
     is killed in between leaves no account of which nobody knows.
     """
     with _LOCK.open("a") as lock:
+        os.fchmod(lock.fileno(), 0o600)  # whoever can read it can hold it
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             record = {str(d): str(suffix) for d, suffix in json.loads(_RECORD.read_text()).items()}

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dask.config import collect_yaml
 
-from skiva.dask.guard import account_of, on_this_node
+from skiva.dask.guard import account_of, is_own, on_this_node
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "extensions/skiva/etc/dask/skiva.yaml"
@@ -32,6 +33,7 @@ if __name__ == "__main__":
         ports = [part.address.rpartition(":")[2] for part in (cluster.scheduler, cluster.workers[0])]
         ports.append(next(iter(cluster.scheduler.workers)).rpartition(":")[2])
         print(json.dumps([cluster.scheduler.http_server.address, cluster.scheduler.http_server.port, *ports]))
+        print(cluster.workers[0].worker_dir, flush=True)
         input()
 """
 _VISIT = """
@@ -62,6 +64,28 @@ def cluster(tmp_path: Path) -> Iterator[list[Any]]:
         process.communicate("\n", timeout=60)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_what_a_local_cluster_spills_is_where_nobody_else_can_write(tmp_path: Path, own: bool) -> None:
+    """Whoever has made Dask's own place before gets nothing; who names a place has it; nothing is left."""
+    place = tmp_path / "place"
+    for name in ("dask-scratch-space", f"dask-scratch-space-{os.getuid()}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    (tmp_path / "cluster.py").write_text(_CLUSTER)
+    env = os.environ | {"DASK_CONFIG": str(SETTINGS.parent), "TMPDIR": str(tmp_path)}
+    env |= {"DASK_TEMPORARY_DIRECTORY": str(place)} if own else {}
+    argv = [sys.executable, str(tmp_path / "cluster.py")]
+    done = subprocess.run(argv, input="\n", capture_output=True, text=True, env=env, timeout=120, check=True)
+    used = Path(done.stdout.splitlines()[1])
+    if own:
+        assert used.is_relative_to(place)
+        return
+    assert used.is_relative_to(tmp_path)
+    assert used.relative_to(tmp_path).parts[0].startswith("skiva-dask-")
+    assert not list(tmp_path.glob("skiva-dask-*"))
+    assert not list(tmp_path.glob("dask-scratch-space*/*"))
+
+
 def _visit(ports: list[Any], *prefix: str) -> list[str]:
     argv = [*prefix, "/usr/bin/python3", "-I", "-c", _VISIT, *map(str, ports)]
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.split()
@@ -81,8 +105,29 @@ def test_account_is_that_of_the_other_end() -> None:
     """Neither the listening socket nor the near end of the same connection is taken for it."""
     assert account_of(("127.0.0.1", 50000), ("127.0.0.1", 8080), [TABLE]) == 1001
     assert account_of(("::ffff:127.0.0.1", 50000), ("::ffff:127.0.0.1", 8080), [TABLE]) == 1001
+    mapped = TABLE.replace("0100007F", "0000000000000000FFFF00000100007F")
+    assert account_of(("::ffff:127.0.0.1", 50000), ("::ffff:127.0.0.1", 8080), [mapped]) == 1001
+    assert account_of(("127.0.0.1", 50000), ("127.0.0.1", 8080), [mapped]) == 1001
     assert account_of(("::1", 50000), ("::1", 8080), [TABLE, TABLE6]) == 1002
     assert account_of(("127.0.0.1", 50001), ("127.0.0.1", 8080), [TABLE]) is None
+
+
+@pytest.mark.parametrize(
+    ("peer", "here", "taken"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", False),
+        ("::1", "::1", False),
+        ("10.0.0.1", "10.0.0.1", False),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.1", False),
+        ("10.0.0.2", "10.0.0.1", True),
+        ("::ffff:10.0.0.2", "::ffff:10.0.0.1", True),
+    ],
+)
+def test_who_is_on_this_node_must_be_known(peer: str, here: str, taken: bool) -> None:
+    """Of a connection from this node that the kernel does not tell the account of, nothing is assumed."""
+    connection = SimpleNamespace(getpeername=lambda: (peer, 1), getsockname=lambda: (here, 2))
+    assert is_own(connection) == taken  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

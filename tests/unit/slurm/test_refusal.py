@@ -23,6 +23,16 @@ def test_a_no_is_told_from_silence(kind: str, stderr: str, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_submit_plugins_no_is_a_no() -> None:
+    """Its error has no number of its own: with words before it that is a refusal, without them nothing."""
+    failed = "sbatch: error: Batch job submission failed: Unspecified error\n"
+    with pytest.raises(Refused, match=r"^No GPU without a project\. \(Slurm: Unspecified error\)$"):
+        submitted(1, "", f"sbatch: error: No GPU without a project.\n{failed}")
+    for lost in ("", "sbatch: error: Unable to contact slurm controller (connect failure)\n"):
+        with pytest.raises(SlurmUnanswered):
+            submitted(1, "", lost + failed)
+
+
 @pytest.mark.parametrize(
     ("stdout", "number"),
     [("123\n", 123), ("123;cluster\n", 123), ("A note from the site\n42\n", 42), ("7", 7)],
@@ -54,6 +64,24 @@ def test_success_without_a_number_is_no_answer(stdout: str) -> None:
             ),
         ),
         ("sbatch: error: Invalid moon phase\n", "Slurm refused the job: Invalid moon phase"),
+        (
+            (
+                "sbatch: error: Please name your project with --account (see https://hpc.example/projects)\n"
+                "sbatch: error: Batch job submission failed: Invalid account or "
+                "account/partition combination specified\n"
+            ),
+            (
+                "Please name your project with --account (see https://hpc.example/projects) "
+                "(Slurm: Invalid account or account/partition combination specified)"
+            ),
+        ),
+        (
+            (
+                "sbatch: error: No GPU without a project.\nsbatch: error: Ask helpdesk\x1b[31m@hpc.example.\n"
+                "sbatch: error: Batch job submission failed: Unspecified error\n"
+            ),
+            "No GPU without a project. Ask helpdesk [31m@hpc.example. (Slurm: Unspecified error)",
+        ),
     ],
 )
 def test_a_refusal_is_one_sentence_with_slurms_words(stderr: str, sentence: str) -> None:

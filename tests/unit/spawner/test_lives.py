@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from jupyterhub import orm
+from jupyterhub.spawner import SpawnException
 from prometheus_client import REGISTRY
 from tests.fakes.hub import PERSON, FakeCluster, FakeHub, a_site
 
@@ -737,6 +738,21 @@ def test_a_start_that_jupyterhub_broke_off_is_cleared_away(hub: FakeHub, cluster
     hub.pass_time(20)
     assert (hub.session, hub.route, hub.spawner.ready) == (None, "", False)
     assert cluster.cancelled == [number]
+
+
+def test_only_servers_that_are_used_count_against_the_sites_limit(hub: FakeHub) -> None:
+    """One that starts or runs is in the way, in words that name it; one that was stopped is not."""
+    hub.user._new_orm_spawner("other", "")
+    other = hub.user.spawners["other"]
+    other._spawn_pending = True
+    with pytest.raises(SpawnException) as refused:
+        hub.spawner.apply_user_options(hub.spawner, {})
+    assert refused.value.jupyterhub_message == (
+        "servers: at most 1 at a time, and you have other; stop one first."
+    )
+    other._spawn_pending = False
+    hub.spawner.apply_user_options(hub.spawner, {})
+    assert hub.open()
 
 
 # -- jobs without an owner ---------------------------------------------------------------------

@@ -128,12 +128,23 @@ def test_a_report_is_repeated_until_the_hub_hears_it(hub: tuple[str, list[int]])
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409])
-def test_a_report_that_the_hub_refuses_ends_the_job(hub: tuple[str, list[int]], status: int) -> None:
+def test_a_report_that_the_hub_refuses_ends_the_job(
+    hub: tuple[str, list[int]], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cases 19 and 22: an obsolete job learns it, with the hub's own words, and frees its slice."""
+    monkeypatch.setattr("skiva.session.report._FORBIDDEN_PATIENCE", 0.5)
     url, answers = hub
     answers[:] = [status]
     with pytest.raises(Obsolete, match="because"):
         report(url, "token", {}, patience=30)
+
+
+def test_a_hub_whose_database_is_away_ends_no_job(hub: tuple[str, list[int]]) -> None:
+    """It cannot look up the token and says 403 for some seconds; whoever waited for hours keeps the place."""
+    url, answers = hub
+    answers[:] = [403, 503, 403, 403, 200]
+    report(url, "token", {}, patience=30)
+    assert answers == [200]
 
 
 def test_a_hub_that_never_answers_is_given_up_in_words() -> None:
