@@ -82,6 +82,8 @@ def _hub(c: Any, site: Site, state: HubState) -> None:
     hub.named_server_limit_per_user = _MOST_NAMES
     # Sessions live in Slurm; a hub that ends leaves them alone.
     hub.cleanup_servers = False
+    # What the proxy on this machine says of where a request comes from.
+    hub.trusted_downstream_ips = ["127.0.0.1", "::1"]
     hub.proxy_class = FileProxy
     c.Spawner.hub_connect_url = site.hub.api_url.removesuffix("/").removesuffix("/hub/api")
     c.Spawner.consecutive_failure_limit = 0
@@ -152,7 +154,7 @@ async def _bound_bodies(app: Any) -> None:
 
 
 async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:
-    """Let notebooks and the log know of a scheduler that is silent; good readings are written as they come."""
+    """Let notebooks and the log know of a scheduler that is silent; good readings write themselves."""
     told, since = "", 0.0
     while True:
         await asyncio.sleep(2)

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 _GONE = "skiva-gone"
 """Shows the hub's page `502.html` where a server has gone and its route is still there."""
+_ADDRESS = "skiva-address"
+"""Leaves it to X-Forwarded-For where a request is from: traefik's X-Real-Ip is the web server in front."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ address = "{urlsplit(public_url).netloc}"
 [entryPoints.skiva.forwardedHeaders]
 trustedIPs = ["127.0.0.1/32", "::1/128"]
 [entryPoints.skiva.http]
-middlewares = ["{_GONE}@file"]
+middlewares = ["{_GONE}@file", "{_ADDRESS}@file"]
 [entryPoints.skiva.transport.respondingTimeouts]
 readTimeout = "0s"
 [entryPoints.skiva-api]
@@ -89,7 +91,8 @@ def configure(c: Any, files: ProxyFiles, api_url: str) -> None:
     proxy.traefik_api_password = password
     hub = generate_alias("/", "service")
     gone = {"errors": {"status": ["502"], "service": hub, "query": "/hub/error/{status}"}}
-    proxy.extra_dynamic_config = {"http": {"middlewares": {_GONE: gone}}}
+    address = {"headers": {"customRequestHeaders": {"X-Real-Ip": ""}}}
+    proxy.extra_dynamic_config = {"http": {"middlewares": {_GONE: gone, _ADDRESS: address}}}
     # A slow hash protects guessable passwords; this one is random, and each new route asks twice.
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest())
     proxy.traefik_api_hashed_password = "{SHA}" + digest.decode()

@@ -22,6 +22,11 @@ _UNSURE = re.compile(
     r"|protocol version|in standby",
     re.IGNORECASE,
 )
+# What Slurm itself says before it says why.
+_SLURMS = re.compile(
+    r"invalid partition specified: .*|[A-Z][A-Za-z]*(?:Limit|PerUser|PerAccount|PerJob|Minutes)[A-Za-z]*"
+    r"|.* specification can ?not be satisfied|.*(?:exceeds|violates) .*limit.*"
+)
 _SENTENCES = {
     "Invalid account or account/partition combination specified": (
         "Your account may not use this slice: choose another one, or ask the operators for access."
@@ -102,8 +107,8 @@ def _own_words(stderr: str) -> str:
     """What stands before the line that says that the submission failed: a site's submit plugin's words."""
     lines = [line.strip() for line in stderr[:_MAX_TEXT].splitlines() if line.strip()]
     failed = next((at for at, line in enumerate(lines) if "Batch job submission failed:" in line), 0)
-    words = (_plain(line) for line in lines[:failed] if line.startswith("sbatch: error: "))
-    return " ".join(word for word in words if not _UNSURE.search(word))[:600]
+    words = [_plain(line) for line in lines[:failed] if line.startswith("sbatch: error: ")]
+    return " ".join(word for word in words if not _UNSURE.search(word) and not _SLURMS.fullmatch(word))[:600]
 
 
 def _plain(line: str) -> str:

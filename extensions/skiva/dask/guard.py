@@ -1,8 +1,8 @@
 """Keeps Dask clusters that are not Skiva's own, their ports and what they spill, to who started them.
 
 Dask imports this module in every scheduler, nanny and worker, as `etc/dask/skiva.yaml` says. A node has many
-users: without it whoever is there may send work to a `LocalCluster`, or lay something in place of what its workers spill, and its
-dashboard answers networks.
+users: without it whoever is there may send work to a `LocalCluster`, or lay something in place of what its
+workers spill, and its dashboard answers networks.
 """
 
 import atexit

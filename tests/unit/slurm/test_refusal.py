@@ -77,6 +77,26 @@ def test_success_without_a_number_is_no_answer(stdout: str) -> None:
         ),
         (
             (
+                "sbatch: error: invalid partition specified: nowhere\n"
+                "sbatch: error: Batch job submission failed: Invalid partition name specified\n"
+            ),
+            (
+                "This slice's part of the cluster is gone: choose another slice. "
+                "(Slurm: Invalid partition name specified)"
+            ),
+        ),
+        (
+            (
+                "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"
+                "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy\n"
+            ),
+            (
+                "This is more than you may have in the queue: end one of your sessions or runs, or choose "
+                "less. (Slurm: Job violates accounting/QOS policy)"
+            ),
+        ),
+        (
+            (
                 "sbatch: error: No GPU without a project.\nsbatch: error: Ask helpdesk\x1b[31m@hpc.example.\n"
                 "sbatch: error: Batch job submission failed: Unspecified error\n"
             ),
