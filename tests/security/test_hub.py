@@ -98,7 +98,7 @@ def test_a_web_server_in_front_is_believed_what_it_tells(cluster: Any) -> None:
         assert [("secure" in one.lower()) for one in mine] == [bool(told)] * len(mine)
 
     def logged() -> str:
-        return log.read_bytes()[before:].decode(errors="replace")
+        return str(log.read_bytes()[before:].decode(errors="replace"))
 
     wait_until(lambda: "@203.0.113.9" in logged(), 10, logged)
 
