@@ -104,6 +104,50 @@ def test_ending_a_job_ends_all_its_processes(cluster: Any, wait_for: Any) -> Non
     note.unlink()
 
 
+_LINGER = """
+exec /usr/bin/python3 -I - <<'END'
+import glob, os, sys, time
+if os.fork():
+    time.sleep(2)
+    sys.exit()
+os.setsid()
+made = []
+for line in open("/proc/self/cgroup"):
+    _, controllers, path = line.strip().split(":", 2)
+    for mount in {"/sys/fs/cgroup/" + (controllers.split(",")[0] or "."), "/sys/fs/cgroup"}:
+        own = mount + path + "/kept"
+        try:
+            os.mkdir(own)
+            open(own + "/cgroup.procs", "w").write(str(os.getpid()))
+            made.append(own)
+        except OSError:
+            pass
+note = open(os.path.expanduser("~/lingers"), "w")
+note.write(" ".join([str(os.getpid()), *made]))
+note.close()
+time.sleep(1000)
+END
+"""
+
+
+def test_what_a_job_hides_in_cgroups_of_its_own_ends_with_it(cluster: Any, wait_for: Any) -> None:
+    """Its user may make cgroups below the job's, where Slurm does not look; the next one is alone."""
+    note = Path("/home/researcher3/lingers")
+    note.unlink(missing_ok=True)
+    options = ("--partition=slices", "--gres=gpu:1g.10gb:1", "--mem=200", "--output=/dev/null")
+    number = cluster.submit("researcher3", *options, script=_LINGER)
+    pid, *made = wait_for(lambda: note.exists() and note.read_text().split())
+    if not made:
+        pytest.skip("this Slurm gives no cgroup to the job's user")
+    assert Path(f"/proc/{pid}").exists()
+    cluster.wait_state(number, "COMPLETED")
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), seconds=20)
+    wait_for(lambda: not any(Path(one).exists() for one in made), seconds=20)
+    states = cluster.run_as("root", ["/usr/bin/sinfo", "-hN", "-o", "%T"]).stdout.split()
+    assert not {"drained", "draining", "down"} & set(states)
+    note.unlink()
+
+
 def test_seven_people_get_the_seven_instances_and_the_eighth_waits(cluster: Any) -> None:
     """All seven MIG instances are out at the same time, each once; the eighth job waits and follows."""
     options = (

@@ -61,7 +61,9 @@ def test_the_embedded_cluster_is_proved_slice_by_slice(cluster: Any) -> None:
     assert told["errors"] == 0, sentences(told, "error")
     good = sentences(told, "ok")
     assert "Slice 1g.10gb on mig-" in good
-    assert "1 of 7 devices can be opened, and nobody else can open them. Memory ends at 2048 MB." in good
+    assert (
+        "1 of 7 devices can be opened: those that Slurm gave to this session. Memory ends at 2048 MB." in good
+    )
     assert "2 of 2 devices can be opened" in good
     assert good.count("This machine reaches it at 127.0.0.1.") == 5
     assert good.count(f"The hub answers at {cluster.url}/hub/api") == 2

@@ -1,7 +1,6 @@
 """A JupyterLab with a home of its own, offering kernels as a session does."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-import pytest
 from tests.support.own_environments import uv, uv_cache
 
 __all__ = ["OwnLab", "answers", "labextension", "own_lab", "skiva"]
@@ -85,7 +83,6 @@ def own_lab(home: Path, port: int, wait_for: Callable[..., Any], *options: str) 
     share.mkdir(parents=True)
     (share / "lab").symlink_to(labextension())
     env = environment(home) | {
-        "PYTHONFAULTHANDLER": "1",
         "JUPYTER_CONFIG_PATH": str(_ROOT / "extensions/skiva/etc"),
         "JUPYTER_PATH": str(home / "share"),
     }
@@ -106,17 +103,12 @@ def own_lab(home: Path, port: int, wait_for: Callable[..., Any], *options: str) 
             yield OwnLab(home, url)
         finally:
             process.terminate()
-            _await_end(process, home / "log")
-
-
-def _await_end(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for a JupyterLab that was told to end; where it hangs, say where."""
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGABRT)  # it prints the stacks of its threads
-        process.wait(60)
-        pytest.fail(f"JupyterLab did not end within a minute:\n{log.read_text(errors='replace')[-6000:]}")
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                # A plain JupyterLab may wait for a thread for ever, which a session does not:
+                # https://github.com/jupyterlab/jupyterlab/issues/10442
+                process.kill()
 
 
 def answers(url: str) -> bool:

@@ -79,7 +79,7 @@ def judge(devices: dict[str, str], allowed: int | None, memory_limit: int | None
     elif openable < allowed:
         sentence = f"Slurm gave this session {openable} of the {allowed} devices that it asked for."
     else:
-        sentence = f"{openable} of {present} devices can be opened, and nobody else can open them."
+        sentence = f"{openable} of {present} devices can be opened: those that Slurm gave to this session."
     return Proof(devices, allowed, openable, memory_limit, allowed == openable, sentence)
 
 

@@ -125,6 +125,11 @@ class Layout:
         return self.slurm / "slurm.conf"
 
     @property
+    def epilog(self) -> Path:
+        """What ends whatever a job has left."""
+        return self.slurm / "epilog"
+
+    @property
     def munge_socket(self) -> Path:
         """Where Slurm's commands reach munged."""
         return self.dir / "munge" / "socket"

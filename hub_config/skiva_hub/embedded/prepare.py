@@ -5,6 +5,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from skiva_hub import epilog
 from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.files import directory, write
 from skiva_hub.embedded.layout import Layout
@@ -30,6 +31,7 @@ def slurm(layout: Layout) -> None:
     write(layout.conf, slurm_conf(layout))
     write(layout.slurm / "gres.conf", gres_conf(layout))
     write(layout.slurm / "cgroup.conf", cgroup_conf(layout))
+    write(layout.epilog, Path(epilog.__file__).read_bytes(), mode=0o755)
     if layout.simulated:
         devices(layout)
 

@@ -35,7 +35,7 @@ def slurm_conf(layout: Layout) -> str:
         "SlurmdDebug=info",
         "LogTimeFormat=iso8601_ms",
         f"ProctrackType=proctrack/{'cgroup' if fenced else 'linuxproc'}",
-        *(["TaskPlugin=task/cgroup"] if fenced else []),
+        *(["TaskPlugin=task/cgroup", f"Epilog={layout.epilog}"] if fenced else []),
         "MpiDefault=none",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",

@@ -26,7 +26,7 @@ PROOF = {
     "openable": 1,
     "memory_limit": 2048 * 1024**2,
     "exclusive": True,
-    "sentence": "1 of 2 devices can be opened, and nobody else can open them.",
+    "sentence": "1 of 2 devices can be opened: those that Slurm gave to this session.",
 }
 
 
@@ -69,7 +69,7 @@ def test_a_job_with_which_all_is_well_is_one_sentence() -> None:
     assert [f.level for f in found] == [Level.OK, Level.OK]
     assert found[0].sentence == (
         "Slice 1g.10gb on mig1: began 0.5 s after sbatch. "
-        "1 of 2 devices can be opened, and nobody else can open them. "
+        "1 of 2 devices can be opened: those that Slurm gave to this session. "
         "Memory ends at 2048 MB. This machine reaches it at 10.0.0.1."
     )
 
