@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from tornado.log import app_log
 
 from skiva_hub import metrics
+from skiva_hub.kept_secret import kept_secret
 from skiva_hub.pages import api, render, snapshot_file
 from skiva_hub.routes import FileProxy
 from skiva_hub.site import Site
@@ -22,6 +22,7 @@ from skiva_spawners.acting import Actor
 from skiva_spawners.given_up import GivenUp
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
+from skiva_spawners.sealing import Seal
 
 _MOST_NAMES = 50
 """Named servers of one person, stopped ones included, which they can delete."""
@@ -41,7 +42,8 @@ def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -
         stream_port: the loopback port of the service that notebooks follow.
     """
     state = _state(site, state_dir)
-    keeper_token = secrets.token_hex(32)
+    # The same after each restart: JupyterHub's database keeps a row for each token that it was ever told.
+    keeper_token = kept_secret(state_dir / "keeper-token")
     _hub(c, site, state)
     _services(c, site, state_dir / "snapshot.json", stream_port, keeper_token)
     api.register()
@@ -65,7 +67,8 @@ def _state(site: Site, state_dir: Path) -> HubState:
     stream_url = f"{origin.scheme}://{origin.netloc}/services/skiva/stream"
     given_up = GivenUp(state_dir / "given-up-sessions")
     given_up.load()
-    return HubState(site, watcher, Actor(site.hub.helper), given_up, stream_url=stream_url)
+    seal = Seal(state_dir / "session-key")
+    return HubState(site, watcher, Actor(site.hub.helper), given_up, seal, stream_url=stream_url)
 
 
 def _hub(c: Any, site: Site, state: HubState) -> None:

@@ -7,12 +7,13 @@ Routes come from a file that the hub keeps; traefik has them again at once when 
 import base64
 import hashlib
 import os
-import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from skiva_hub.kept_secret import kept_secret
 
 _GONE = "skiva-gone"
 """Shows the hub's page `502.html` where a server has gone and its route is still there."""
@@ -38,14 +39,7 @@ class ProxyFiles:
 
     def password(self) -> str:
         """The password of traefik's API, made by whoever needs it first."""
-        path = self.state_dir / "proxy-password"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        return path.read_text()
+        return kept_secret(self.state_dir / "proxy-password")
 
 
 def start_configuration(files: ProxyFiles, public_url: str, api_url: str) -> str:

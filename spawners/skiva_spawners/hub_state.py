@@ -16,6 +16,7 @@ from skiva_spawners import challenge
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import SessionFailed
 from skiva_spawners.given_up import GivenUp
+from skiva_spawners.sealing import Seal
 
 
 @dataclass
@@ -27,6 +28,8 @@ class HubState:
     actor: Actor
     given_up: GivenUp
     """The sessions that this hub has ended itself."""
+    seal: Seal
+    """Closes what the database keeps of sessions' secrets."""
     stream_url: str = ""
     """Where notebooks follow the queue."""
     interrupted: set[tuple[str, str]] = field(default_factory=set)

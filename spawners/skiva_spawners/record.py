@@ -13,8 +13,7 @@ from skiva_spawners.report import Report
 class Record(BaseModel):
     """Kept in the hub's database beside the server; written before and after every step.
 
-    It holds two secrets (the token and the challenge key), so the database is as private
-    as JupyterHub demands anyway.
+    It holds two secrets, the token and the challenge key, which are closed there (`sealing`).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -29,6 +29,7 @@ from skiva_spawners.lifecycle import Event, State
 from skiva_spawners.options import Choice, choose
 from skiva_spawners.record import Record
 from skiva_spawners.report import Report, Stale
+from skiva_spawners.sealing import SealBroken
 from skiva_spawners.session import Session
 
 __all__ = ["SliceSpawner"]
@@ -279,7 +280,12 @@ class SliceSpawner(SlurmSpawner):
         """Restore the session of a hub that was restarted."""
         super().load_state(state)
         if "session" in state:
-            record = Record.model_validate(state["session"])
+            try:
+                record = Record.model_validate(self.skiva.seal.open(state["session"]))
+            except SealBroken as problem:
+                # Its job goes on: nobody has given it up, and another hub may know it.
+                self.log.exception("The session of %s is left alone: %s", self.user.name, problem)
+                return
             self.session = self._session(record)
             self.session.restored()
             self.api_token = record.api_token
@@ -291,7 +297,7 @@ class SliceSpawner(SlurmSpawner):
         """What the hub's database keeps of the session."""
         state: dict[str, Any] = super().get_state()
         if self.session and self.session.phase is not State.OVER:
-            state["session"] = self.session.record.model_dump()
+            state["session"] = self.skiva.seal.close(self.session.record.model_dump())
         if self.failure:
             state["failure"] = self.failure.to_state()
         return state

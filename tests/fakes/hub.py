@@ -37,6 +37,7 @@ from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 from skiva_spawners.lifecycle import State
 from skiva_spawners.report import Proof, Report
+from skiva_spawners.sealing import Seal
 from skiva_spawners.session import Session
 from skiva_spawners.spawner import SliceSpawner
 
@@ -272,9 +273,9 @@ class FakeHub(SimpleNamespace):
         self.helper = _Helper(cluster)
         given_up = GivenUp(cluster.state_dir / "given-up-sessions")
         given_up.load()
-        helper = cast("Any", self.helper)
+        helper, seal = cast("Any", self.helper), Seal(cluster.state_dir / "session-key")
         self.state = HubState(
-            self.site, self.watcher, helper, given_up, clock=loop.time, verify=cluster.verify
+            self.site, self.watcher, helper, given_up, seal, clock=loop.time, verify=cluster.verify
         )
         self.hub = Hub(ip="127.0.0.1", port=8081, base_url="/hub/")
         settings = {"skiva": self.state, "spawner_class": _Spawner, "hub": self.hub, "internal_ssl": False}

@@ -16,6 +16,8 @@ import httpx
 from tests.support.hub import HubClient
 from tests.support.waiting import wait_until
 
+from skiva_spawners.sealing import Seal
+
 __all__ = [
     "LiveJob",
     "Owner",
@@ -59,10 +61,11 @@ def owners(cluster: Any) -> list[Owner]:
             "select users.name, spawners.name, spawners.state from spawners join users on users.id = user_id"
         ).fetchall()
     database.close()
-    found = []
+    found, seal = [], Seal(cluster.dir / "hub" / "session-key")
     for user, server, text in rows:
         state = json.loads(text or "null") or {}
-        found.append(Owner(user, server, state.get("session") or {}, state.get("failure") or {}))
+        session = seal.open(state["session"]) if state.get("session") else {}
+        found.append(Owner(user, server, session, state.get("failure") or {}))
     return found
 
 
@@ -169,6 +172,7 @@ def _logs(cluster: Any) -> dict[str, bytes]:
     paths = [*(run / "log" for run in runs), *cluster.dir.glob("log/*"), cluster.dir / "munge" / "log"]
     # What Slurm keeps of each job: its script and its environment.
     paths += cluster.dir.glob("slurm/state/hash.*/job.*/*")
+    paths += cluster.dir.glob("hub/jupyterhub.sqlite*")
     return {str(path): _bytes(path) for path in paths if path.is_file()}
 
 

@@ -52,7 +52,12 @@ class Hub:
         self.clock, self.reader, self.helper = Clock(), FakeReader(), Helper()
         self.watcher = Watcher(self.reader, idle_interval=3600, busy_interval=0.001, clock=self.clock)
         self.state = HubState(
-            samples.site(), self.watcher, cast("Any", self.helper), cast("Any", None), clock=self.clock
+            samples.site(),
+            self.watcher,
+            cast("Any", self.helper),
+            cast("Any", None),
+            cast("Any", None),
+            clock=self.clock,
         )
         self.jobs = ClusterJobs(self.state)
 

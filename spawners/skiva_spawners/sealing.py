@@ -1,0 +1,45 @@
+"""Keeps a session's secrets closed in the hub's database, which others may read, copy and restore.
+
+The key is a file in the hub's state directory. A dump of the database alone opens no session, nor does
+JupyterHub's API, which shows administrators what the database keeps of a server.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from skiva_hub.kept_secret import kept_secret
+
+_SECRETS = ("api_token", "key")
+
+
+class SealBroken(Exception):
+    """What was kept cannot be opened: it was closed with another key."""
+
+
+class Seal:
+    """Closes and opens what is kept of sessions with one key, in the form of Fernet."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the key in a file, which is made where it is missing. Raises OSError, ValueError."""
+        self._fernet = Fernet(base64.urlsafe_b64encode(bytes.fromhex(kept_secret(path))))
+
+    def close(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        """What may be kept of a session: all of it, but its secrets closed."""
+        closed = {name: self._fernet.encrypt(str(session[name]).encode()).decode() for name in _SECRETS}
+        return dict(session) | closed
+
+    def open(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The session again.
+
+        Raises:
+            SealBroken: its secrets were closed with another key.
+        """
+        try:
+            opened = {name: self._fernet.decrypt(str(kept[name]).encode()).decode() for name in _SECRETS}
+        except (InvalidToken, KeyError) as problem:
+            raise SealBroken("a session's secrets cannot be opened") from problem
+        return dict(kept) | opened
