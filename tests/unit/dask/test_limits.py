@@ -84,6 +84,17 @@ def test_jobs_of_all_clusters_count_together_in_words_with_numbers(make: Make, t
     assert most_workers(new, _LIMITS, told, root=tmp_path) == 3
 
 
+def test_the_clusters_of_a_person_are_added_up(make: Make, tmp_path: Path) -> None:
+    """Each at its own price; one that is closed, or that cannot be read, hides none of the others."""
+    now = time.time()
+    first = make(cluster("a", hours=1), 2, at=now)
+    write_json(make(cluster("b", hours=1), 3, at=now).closed, {"why": "It was closed."})
+    make(cluster("c", hours=1), 4, at=now).spec.write_text("{")
+    make(cluster("d", hours=2), 1, at=now)
+    assert usage(tmp_path, None) == Usage(3, 4)
+    assert usage(tmp_path, None, without=first.id) == Usage(1, 2)
+
+
 def test_each_gpu_of_a_job_costs_its_hours(tmp_path: Path) -> None:
     """Two devices a job are twice the slice-hours, and two workers."""
     pair = cluster("a", slice="2xh100", hours=4)

@@ -283,3 +283,20 @@ def test_as_many_workers_as_cores_fit_into_a_job() -> None:
     with pytest.raises(BadWish, match=r"^lifetime: must be less than the 3600 seconds"):
         spec(hours=1, lifetime=3600)
     assert spec(hours=1, lifetime=3599).lifetime == 3599
+
+
+def test_a_cluster_takes_along_what_its_jobs_must_know() -> None:
+    """Where Slurm's settings are, the site's limits, where modules are found; and nothing that is not set."""
+    offer = OFFER.model_copy(update={"conf": "/etc/site/slurm.conf"})
+    made = spec_of(
+        cluster_wish(slice="1g.10gb"),
+        offer,
+        id="261122-k3f9ta2x",
+        now=0,
+        python="/p",
+        cwd="/",
+        sys_path=("/a", "/b"),
+    )
+    assert (made.conf, made.dask, made.sys_path) == ("/etc/site/slurm.conf", OFFER.dask, ("/a", "/b"))
+    assert made.cuda
+    assert None not in made.environment.launch.values()
