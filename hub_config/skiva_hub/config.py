@@ -66,7 +66,6 @@ def _state(site: Site, state_dir: Path) -> HubState:
     origin = urlsplit(site.hub.api_url)
     stream_url = f"{origin.scheme}://{origin.netloc}/services/skiva/stream"
     given_up = GivenUp(state_dir / "given-up-sessions")
-    given_up.load()
     seal = Seal(state_dir / "session-key")
     return HubState(site, watcher, Actor(site.hub.helper), given_up, seal, stream_url=stream_url)
 
@@ -140,6 +139,7 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
         asyncio.get_running_loop()
     except RuntimeError:
         return  # `jupyterhub --show-config` and its like read the configuration without a loop
+    state.given_up.load()
     watcher = state.watcher
     watcher.on_snapshot(lambda _: _write(snapshot, watcher))
     watcher.start()

@@ -282,9 +282,9 @@ class SliceSpawner(SlurmSpawner):
         if "session" in state:
             try:
                 record = Record.model_validate(self.skiva.seal.open(state["session"]))
-            except SealBroken as problem:
+            except SealBroken:
                 # Its job goes on: nobody has given it up, and another hub may know it.
-                self.log.exception("The session of %s is left alone: %s", self.user.name, problem)
+                self.log.exception("The session of %s is left alone", self.user.name)
                 return
             self.session = self._session(record)
             self.session.restored()

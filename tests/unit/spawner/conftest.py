@@ -1,10 +1,11 @@
 """A hub in virtual time, for the lives of sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from tests.fakes.hub import FakeCluster, FakeHub, a_cluster, database
+from tornado.log import app_log
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,18 @@ def cluster(hub_database: Any) -> Iterator[FakeCluster]:
     """A cluster on which nothing runs."""
     with a_cluster(hub_database) as made:
         yield made
+
+
+@pytest.fixture
+def logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], list[str]]]:
+    """The lines of the hub's log with some words in them, whatever others have done to the log meanwhile."""
+    monkeypatch.setattr(app_log, "propagate", False)
+    monkeypatch.setattr(app_log, "disabled", False)
+    app_log.addHandler(caplog.handler)
+    yield lambda words: [one.getMessage() for one in caplog.records if words in one.getMessage()]
+    app_log.removeHandler(caplog.handler)
 
 
 @pytest.fixture

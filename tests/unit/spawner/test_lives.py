@@ -1,6 +1,6 @@
 """The lives of sessions, from the click to the end, through whatever Slurm says and whenever the hub dies."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -389,7 +389,7 @@ def test_one_reading_without_its_job_ends_no_session(hub: FakeHub, cluster: Fake
 
 @pytest.mark.parametrize("what", ["opened", "silent server", "waits"])
 def test_a_hub_that_is_blind_ends_no_session(
-    hub: FakeHub, cluster: FakeCluster, what: str, caplog: pytest.LogCaptureFixture
+    hub: FakeHub, cluster: FakeCluster, what: str, logged: Callable[[str], list[str]]
 ) -> None:
     """Whoever takes its right to see others' jobs away ends nothing, for hours, and after a restart."""
     number = hub.submit() if what == "waits" else hub.open()
@@ -404,8 +404,7 @@ def test_a_hub_that_is_blind_ends_no_session(
         else f"Slurm shows it to its owner as {_state(cluster, number)}"
     ]
     assert REGISTRY.get_sample_value("skiva_sessions_unseen") == 1
-    told = [one.getMessage() for one in caplog.records if "PrivateData" in one.getMessage()]
-    assert len(told) == 1
+    assert len(logged("PrivateData")) == 1
     hub = hub.restarted()
     hub.pass_time(7200)
     cluster.reader.lost.clear()
@@ -792,16 +791,15 @@ def test_a_job_whose_session_only_the_database_knows_is_left_alone(
 
 
 def test_what_the_hub_never_knew_is_told_and_left_alone(
-    hub: FakeHub, cluster: FakeCluster, caplog: pytest.LogCaptureFixture
+    hub: FakeHub, cluster: FakeCluster, logged: Callable[[str], list[str]]
 ) -> None:
     """Another hub may have the same id: one that stands beside it for trials, or over another database."""
     cluster.reader.put(stray(900), stray(901))
     hub.pass_time(7200)
     assert cluster.cancelled == []
     assert REGISTRY.get_sample_value("skiva_jobs_unknown") == 2
-    told = [one.getMessage() for one in caplog.records if "belong to no session" in one.getMessage()]
-    assert len(told) == 1
-    assert "900, 901" in told[0]
+    (told,) = logged("belong to no session")
+    assert "900, 901" in told
     cluster.end(900)
     cluster.end(901)
     hub.pass_time(10)
