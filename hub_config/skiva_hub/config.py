@@ -24,6 +24,8 @@ from skiva_spawners.hub_state import HubState
 from skiva_spawners.keeper import Keeper
 from skiva_spawners.sealing import Seal
 
+_LOOK_EVERY = 2.0
+"""Seconds between two looks whether Slurm has fallen silent."""
 _MOST_NAMES = 50
 """Named servers of one person, stopped ones included, which they can delete."""
 _MOST_BODY = 1024 * 1024
@@ -160,7 +162,7 @@ async def _tell_of_trouble(watcher: Watcher, snapshot: Path) -> None:
     """Let notebooks and the log know of a scheduler that is silent; good readings write themselves."""
     told, since = "", 0.0
     while True:
-        await asyncio.sleep(2)
+        await asyncio.sleep(_LOOK_EVERY)
         if watcher.trouble == told:
             continue
         if watcher.trouble and not told:
