@@ -1,5 +1,6 @@
 """A hub in virtual time, for the lives of sessions."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ def logged(
     """The lines of the hub's log with some words in them, whatever others have done to the log meanwhile."""
     monkeypatch.setattr(app_log, "propagate", False)
     monkeypatch.setattr(app_log, "disabled", False)
+    caplog.set_level(logging.INFO, logger=app_log.name)
     app_log.addHandler(caplog.handler)
     yield lambda words: [one.getMessage() for one in caplog.records if words in one.getMessage()]
     app_log.removeHandler(caplog.handler)
