@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -109,7 +110,9 @@ async def test_a_silent_scheduler_is_said_above_the_cards(browser: Browser) -> N
     await browser.show("stale")
     notice = browser.page.locator("#skiva-stale")
     await expect(notice).to_contain_text("The scheduler has not answered for 2 min; numbers are from ")
-    tokyo = time.strftime("%H:%M", time.gmtime(time.time() - 140 + 9 * 3600))
+    taken = datetime.fromisoformat(await notice.locator("time").get_attribute("datetime") or "")
+    assert 130 < time.time() - taken.timestamp() < 200
+    tokyo = (taken + timedelta(hours=9)).strftime("%H:%M")
     await expect(notice.locator("time")).to_have_text(tokyo)
     browser.state.snapshot = replace(samples.full(), taken=time.time())
     await expect(notice).to_be_hidden(timeout=15_000)

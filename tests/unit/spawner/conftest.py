@@ -29,10 +29,13 @@ def logged(
     """The lines of the hub's log with some words in them, whatever others have done to the log meanwhile."""
     monkeypatch.setattr(app_log, "propagate", False)
     monkeypatch.setattr(app_log, "disabled", False)
-    caplog.set_level(logging.INFO, logger=app_log.name)
+    # Not by its name, which servers of other tests have changed.
+    level = app_log.level
+    app_log.setLevel(logging.INFO)
     app_log.addHandler(caplog.handler)
     yield lambda words: [one.getMessage() for one in caplog.records if words in one.getMessage()]
     app_log.removeHandler(caplog.handler)
+    app_log.setLevel(level)
 
 
 @pytest.fixture
