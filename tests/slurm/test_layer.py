@@ -110,6 +110,19 @@ def test_no_comment_and_no_name_forges_a_row(
     assert not any(job.tag == tag for job in jobs.values())
 
 
+def test_a_job_is_shown_to_its_owner_and_one_that_is_not_there_is_not(
+    cluster: Any, cancel: list[int]
+) -> None:
+    """What the hub asks as a person before it gives up a job that its own readings lack."""
+    options = ("--partition=cpu", "--output=/dev/null", "--mem=64", "--hold")
+    number = cluster.submit(USER, *options, script="exit 0")
+    cancel.append(number)
+    helper = str(cluster.dir / "libexec/skiva-act")
+    for job, state in ((number, "PENDING"), (99999999, "")):
+        told = cluster.run_as(USER, [helper], stdin=json.dumps({"action": "shown", "job_id": job}))
+        assert json.loads(told.stdout) == {"shown": state}, told.stderr
+
+
 def test_a_reading_costs_what_the_reader_says(cluster: Any) -> None:
     """Two requests for all jobs and two for all nodes, as the watcher's budget counts."""
     asked = ["/usr/bin/env", f"SQUEUE_FORMAT2={job_format('a' * 24)}", "/usr/bin/squeue", *JOB_QUERY]

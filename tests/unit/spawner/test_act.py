@@ -171,7 +171,7 @@ def test_an_operators_account_lengthens_jobs_and_does_nothing_else(helper: Helpe
 
 
 def test_slurm_commands_get_an_environment_of_their_own(helper: Helper) -> None:
-    """Case 14: nothing of the hub's environment reaches sbatch; SLURM_CONF comes from root's file."""
+    """Nothing of the hub's environment reaches sbatch; SLURM_CONF comes from root's file."""
     helper.ask(submission())
     called = helper.calls.read_text()
     assert "SECRET_OF_THE_HUB" not in called
@@ -179,7 +179,7 @@ def test_slurm_commands_get_an_environment_of_their_own(helper: Helper) -> None:
 
 
 def test_the_log_is_read_from_its_end_and_never_through_a_link(helper: Helper) -> None:
-    """Case 63: a long log costs no more than its last part; a link in its place is not followed."""
+    """A long log costs no more than its last part; a link in its place is not followed."""
     helper.ask(submission())
     log = helper.home / ".local/state/skiva" / NONCE / "log"
     log.write_text("x" * 100_000 + "\nthe end")
@@ -191,7 +191,7 @@ def test_the_log_is_read_from_its_end_and_never_through_a_link(helper: Helper) -
 
 
 def test_a_hanging_slurm_is_an_unanswered_request(helper: Helper) -> None:
-    """Case 58: no answer is told apart from a refusal, so that the job is looked for."""
+    """No answer is told apart from a refusal, so that the job is looked for."""
     text = helper.path.read_text().replace("_TIMEOUT = 20.0", "_TIMEOUT = 0.3")
     helper.path.write_text(text)
     helper.slurm("sbatch", "exec sleep 30")
@@ -199,7 +199,7 @@ def test_a_hanging_slurm_is_an_unanswered_request(helper: Helper) -> None:
 
 
 def test_a_full_disk_is_told_and_submits_nothing(helper: Helper) -> None:
-    """Case 92: a home without space gives a sentence, not a job without its file."""
+    """A home without space gives a sentence, not a job without its file."""
     text = helper.path.read_text().replace("file.write(text)", "raise OSError(28, os.strerror(28))")
     helper.path.write_text(text)
     assert helper.ask(submission())["error"].startswith("No space left")

@@ -66,7 +66,7 @@ def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
     ],
 )
 def test_a_bad_wish_is_refused_with_the_name_of_its_field(wish: dict[str, object], field: str) -> None:
-    """Cases 1 to 5 and 10: nothing but the site's own words and bounded numbers is taken."""
+    """Nothing but the site's own words and bounded numbers is taken."""
     with pytest.raises(BadOption) as caught:
         choose(wish, SITE, "bob", NOBODY)
     assert str(caught.value).startswith(f"{field}: ")

@@ -65,7 +65,7 @@ def test_an_image_sees_what_the_job_needs_of_its_node() -> None:
 
 
 def test_no_secret_is_in_the_command_line_or_the_script() -> None:
-    """Case 24: token and key are in the private file and nowhere else."""
+    """Token and key are in the private file and nowhere else."""
     request = job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", {})
     told = " ".join(sbatch_options(request)) + script(request)
     assert "canary" not in told

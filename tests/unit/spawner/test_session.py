@@ -21,7 +21,7 @@ from skiva_spawners.errors import NotOurServer
 
 
 def test_a_port_is_bound_before_it_is_told() -> None:
-    """Case 31: the port that is reported already belongs to the session."""
+    """The port that is reported already belongs to the session."""
     listener = listen("127.0.0.1", (24500, 24599))
     address = listener.getsockname()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -81,7 +81,7 @@ def private_file(run_dir: Path, mode: int = 0o600) -> None:
 
 
 def test_a_private_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
-    """Case 38: a secret that leaked once must not start a server."""
+    """A secret that leaked once must not start a server."""
     private_file(tmp_path)
     assert Private.read(tmp_path).ports == (1, 2)
     private_file(tmp_path, 0o644)
@@ -120,7 +120,7 @@ def hub() -> Iterator[tuple[str, list[int]]]:
 
 
 def test_a_report_is_repeated_until_the_hub_hears_it(hub: tuple[str, list[int]]) -> None:
-    """Case 28: a hub that restarts costs a session nothing but time."""
+    """A hub that restarts costs a session nothing but time."""
     url, answers = hub
     answers[:] = [503, 502, 200]
     report(url, "token", {}, patience=30)
@@ -131,7 +131,7 @@ def test_a_report_is_repeated_until_the_hub_hears_it(hub: tuple[str, list[int]])
 def test_a_report_that_the_hub_refuses_ends_the_job(
     hub: tuple[str, list[int]], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cases 19 and 22: an obsolete job learns it, with the hub's own words, and frees its slice."""
+    """An obsolete job learns it, with the hub's own words, and frees its slice."""
     monkeypatch.setattr("skiva.session.report._FORBIDDEN_PATIENCE", 0.5)
     url, answers = hub
     answers[:] = [status]
@@ -148,13 +148,13 @@ def test_a_hub_whose_database_is_away_ends_no_job(hub: tuple[str, list[int]]) ->
 
 
 def test_a_hub_that_never_answers_is_given_up_in_words() -> None:
-    """Case 28: the wait has an end, and the log says what was waited for."""
+    """The wait has an end, and the log says what was waited for."""
     with pytest.raises(Unheard, match="did not take the report"):
         report("http://127.0.0.1:9/hub/api", "token", {}, patience=0.5)
 
 
 async def test_the_server_proves_itself_and_an_impostor_does_not() -> None:
-    """Case 32: only who holds the session's key passes the hub's challenge; silence proves nothing."""
+    """Only who holds the session's key passes the hub's challenge; silence proves nothing."""
     from tornado.httpserver import HTTPServer as TornadoServer
     from tornado.web import Application
 
