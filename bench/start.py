@@ -125,7 +125,7 @@ async def _start(side: Side, room: _Room) -> Start:
         begun = time.monotonic()
         process = _run(command, env, place.home, output.fileno())
         try:
-            await _first_answer(place.port, process, room.log)
+            await _first_answer(side, place.port, process, room.log)
             seconds = time.monotonic() - begun
             return Start(seconds, cpu_seconds(process.pid), _resident(process.pid))
         finally:
@@ -139,7 +139,7 @@ async def _opened(side: Side, room: _Room) -> int:
     with room.log.open("wb") as output:
         process = _run([*STRACE, str(trace), *command], env, place.home, output.fileno())
         try:
-            await _first_answer(place.port, process, room.log)
+            await _first_answer(side, place.port, process, room.log)
         finally:
             await asyncio.to_thread(_end, process)
     return count(trace, side.is_shared(place))
@@ -166,12 +166,12 @@ def run_as(
     )
 
 
-async def _first_answer(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+async def _first_answer(side: Side, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     question = f"GET {PREFIX}api HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     deadline = time.monotonic() + _PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=side.tls)
         except OSError:
             await asyncio.sleep(0.005)
             continue

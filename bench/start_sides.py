@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from bench.start_opens import below, inside
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch, command_line
+from skiva_spawners.certificate import Pair, trust
 from skiva_spawners.offers import offer
 from skiva_spawners.options import choose
 from skiva_spawners.record import Record
@@ -51,6 +53,7 @@ class Side:
         python: where more of it lies, on each node or in it.
         prepare: writes what the start needs; the command line and the environment of the start.
         is_shared: whether a path, as the kernel names what was opened, is a file on the shared path.
+        tls: how its server is asked, where it is asked in TLS.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Side:
     python: Sequence[Path]
     prepare: Callable[[Place], tuple[Sequence[str], Mapping[str, str]]]
     is_shared: Callable[[Place], Callable[[str], bool]]
+    tls: ssl.SSLContext | None = None
 
 
 def plain(environment: Path) -> Side:
@@ -82,7 +86,7 @@ def ours(name: str, launch: Launch) -> Side:
 
     def prepare(place: Place) -> tuple[Sequence[str], Mapping[str, str]]:
         private = place.run_dir / "server.json"
-        private.write_text(_server_file(place))
+        private.write_text(_server_file(place, pair))
         private.chmod(0o600)
         os.chown(private, place.run_dir.stat().st_uid, -1)
         return command, _surroundings(place)
@@ -92,7 +96,9 @@ def ours(name: str, launch: Launch) -> Side:
             return below(shared)
         return inside(shared, _ENTERED, [*_NODES_OWN, str(place.home), *launch.binds])
 
-    return Side(name, shared, () if launch.image else _stdlib(), prepare, is_shared)
+    pair = Pair.new()
+    python = () if launch.image else _stdlib()
+    return Side(name, shared, python, prepare, is_shared, trust(pair.certificate))
 
 
 def forms(env: Path, oci: Path | None, sif: Path | None) -> list[Side]:
@@ -135,7 +141,7 @@ def _hubs_words(place: Place) -> dict[str, str]:
     }
 
 
-def _server_file(place: Place) -> str:
+def _server_file(place: Place, pair: Pair) -> str:
     site = Site(
         hub=Hub(api_url=place.api_url, bind="127.0.0.1", ports=(place.port, place.port)),
         partition=(Partition(name="cpu"),),
@@ -143,6 +149,8 @@ def _server_file(place: Place) -> str:
         environment=(Environment(id="base", title="Base", python=Path("/usr/bin/python3")),),
     )
     choice = choose({}, site, "bench", frozenset())
-    record = Record.new(choice, api_token="0" * 32, account="bench", clicked=0.0)
+    record = Record.new(
+        choice, certificate=pair.certificate, api_token="0" * 32, account="bench", clicked=0.0
+    )
     offered = offer(site, "bench", frozenset(), choice.environment, {})
-    return server_file(site, choice, record, _hubs_words(place), "", offered)
+    return server_file(site, choice, record, pair.private_key, _hubs_words(place), "", offered)

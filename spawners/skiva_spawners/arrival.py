@@ -45,27 +45,31 @@ _MISNUMBERED = Failure(
 async def submit(
     session: Session,
     choice: Choice,
+    private_key: str,
     env: dict[str, str],
     defaults: dict[str, str],
     groups: frozenset[str],
 ) -> None:
     """Hand the job to Slurm. Whoever cancels this leaves a submission that still ends well.
 
-    `env` goes into the session's private file; `defaults` fill in what its slice leaves open. Which slices
-    its runs may have depends on the hub's `groups` that its owner is in.
+    `env` and the `private_key` of its certificate go into the session's private file; `defaults` fill in what
+    its slice leaves open. Which slices its runs may have depends on the hub's `groups` that its owner is in.
 
     Raises:
         SessionFailed: Slurm refused, or did not answer and no job was found.
     """
     session.update()
     session.log.info("clicked", slice=choice.slice.id, environment=choice.environment.id, hours=choice.hours)
-    session.submission = session.state.background(_submit(session, choice, env, defaults, groups))
+    session.submission = session.state.background(
+        _submit(session, choice, private_key, env, defaults, groups)
+    )
     await asyncio.shield(session.submission)
 
 
 async def _submit(
     session: Session,
     choice: Choice,
+    private_key: str,
     env: dict[str, str],
     defaults: dict[str, str],
     groups: frozenset[str],
@@ -80,7 +84,7 @@ async def _submit(
             nonce=record.nonce,
             options=sbatch_options(request),
             script=script(request),
-            server=server_file(state.site, choice, record, env, state.stream_url, offered),
+            server=server_file(state.site, choice, record, private_key, env, state.stream_url, offered),
         )
     except (Refused, ActingFailed) as problem:
         cause = "refused" if isinstance(problem, Refused) else "helper"
@@ -233,9 +237,9 @@ async def _until_it_answers(session: Session) -> str:
         report = await _until_heard(session)
         await _give_up_if_over(session)
         host = f"[{session.record.address}]" if ":" in session.record.address else session.record.address
-        url = f"http://{host}:{report.port}"
+        url = f"https://{host}:{report.port}"
         try:
-            await session.state.verify(f"{url}{session.base_path}", session.record.key, 20)
+            await session.state.verify(f"{url}{session.base_path}", session.record.certificate, 20)
         except NotOurServer as problem:
             if await _is_still_running(session, report):
                 await _fail(session, Failure(str(problem), "Please start again.", cause="not_ours"))

@@ -12,7 +12,7 @@ from skiva_hub.pages.environments import Records
 from skiva_hub.pages.records import RecordReader
 from skiva_hub.site import Site
 from skiva_slurm.watcher import Watcher
-from skiva_spawners import challenge
+from skiva_spawners import certificate
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import SessionFailed
 from skiva_spawners.given_up import GivenUp
@@ -38,7 +38,7 @@ class HubState:
     """Sessions that live and that readings lack, by nonce, and how that is known."""
     clock: Callable[[], float] = time.monotonic
     """Seconds on a clock that never jumps; the watcher's."""
-    verify: Callable[[str, str, float], Awaitable[None]] = challenge.verify
+    verify: Callable[[str, str, float], Awaitable[None]] = certificate.verify
     """How a server proves to be ours."""
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 

@@ -13,15 +13,15 @@ from skiva_spawners.report import Report
 class Record(BaseModel):
     """Kept in the hub's database beside the server; written before and after every step.
 
-    It holds two secrets, the token and the challenge key, which are closed there (`sealing`).
+    It holds one secret, the token, which is closed there (`sealing`).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     nonce: str
     """Names the run directory and is part of the job's tag; not secret."""
-    key: str
-    """With it the server proves that it is the one that the hub started."""
+    certificate: str
+    """By it hub and proxy know the session's server; its key is the session's alone."""
     api_token: str
     slice: str
     environment: str
@@ -41,11 +41,11 @@ class Record(BaseModel):
     """Seconds since the epoch."""
 
     @classmethod
-    def new(cls, choice: Choice, *, api_token: str, account: str, clicked: float) -> Self:
+    def new(cls, choice: Choice, *, certificate: str, api_token: str, account: str, clicked: float) -> Self:
         """A record for a session that is about to be submitted."""
         return cls(
             nonce=secrets.token_hex(8),
-            key=secrets.token_hex(32),
+            certificate=certificate,
             api_token=api_token,
             slice=choice.slice.id,
             environment=choice.environment.id,

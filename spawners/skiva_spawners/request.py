@@ -54,7 +54,13 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
 
 
 def server_file(
-    site: Site, choice: Choice, record: Record, env: dict[str, str], stream_url: str, offered: Offer
+    site: Site,
+    choice: Choice,
+    record: Record,
+    private_key: str,
+    env: dict[str, str],
+    stream_url: str,
+    offered: Offer,
 ) -> str:
     """The text of `server.json`: the one place, readable by its owner alone, for a session's secrets.
 
@@ -63,7 +69,8 @@ def server_file(
     picked = choice.slice
     private: dict[str, Any] = {
         "env": {name: value for name, value in env.items() if name.startswith(_FROM_HUB)},
-        "key": record.key,
+        "certificate": record.certificate,
+        "private_key": private_key,
         "nonce": record.nonce,
         "bind": site.hub.bind,
         "ports": list(site.hub.ports),

@@ -1,4 +1,4 @@
-"""Keeps a session's secrets closed in the hub's database, which others may read, copy and restore.
+"""Keeps a session's token closed in the hub's database, which others may read, copy and restore.
 
 The key is a file in the hub's state directory. A dump of the database alone opens no session, nor does
 JupyterHub's API, which shows administrators what the database keeps of a server.
@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from skiva_hub.kept_secret import kept_secret
 
-_SECRETS = ("api_token", "key")
+_SECRET = "api_token"  # noqa: S105 - the name of a field
 
 
 class SealBroken(Exception):
@@ -28,18 +28,17 @@ class Seal:
         self._fernet = Fernet(base64.urlsafe_b64encode(bytes.fromhex(kept_secret(path))))
 
     def close(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        """What may be kept of a session: all of it, but its secrets closed."""
-        closed = {name: self._fernet.encrypt(str(session[name]).encode()).decode() for name in _SECRETS}
-        return dict(session) | closed
+        """What may be kept of a session: all of it, but its token closed."""
+        return dict(session) | {_SECRET: self._fernet.encrypt(str(session[_SECRET]).encode()).decode()}
 
     def open(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """The session again.
 
         Raises:
-            SealBroken: its secrets were closed with another key.
+            SealBroken: its token was closed with another key.
         """
         try:
-            opened = {name: self._fernet.decrypt(str(kept[name]).encode()).decode() for name in _SECRETS}
+            opened = self._fernet.decrypt(str(kept[_SECRET]).encode()).decode()
         except (InvalidToken, KeyError) as problem:
-            raise SealBroken("a session's secrets cannot be opened") from problem
-        return dict(kept) | opened
+            raise SealBroken("a session's token cannot be opened") from problem
+        return dict(kept) | {_SECRET: opened}

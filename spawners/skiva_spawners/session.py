@@ -202,7 +202,7 @@ class Session:
 
     async def _proves(self) -> bool:
         try:
-            await self.state.verify(self.url, self.record.key, 5)
+            await self.state.verify(self.url, self.record.certificate, 5)
         except (NotOurServer, OSError, NoAnswer):
             return False
         return True

@@ -9,11 +9,13 @@ end that was seen ends a session.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from batchspawner import SlurmSpawner
 from jupyterhub.spawner import SpawnException
-from jupyterhub.utils import url_escape_path, url_path_join
+from jupyterhub.utils import url_escape_path, url_path_join, wait_for_http_server
+from pydantic import ValidationError
 from traitlets import default
 
 from skiva_hub import metrics
@@ -22,6 +24,7 @@ from skiva_hub.pages import form, render
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
 from skiva_spawners import arrival, progress
+from skiva_spawners.certificate import Pair, trust
 from skiva_spawners.errors import BadOption, SessionFailed, SkivaSpawnError
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.hub_state import HubState
@@ -98,6 +101,20 @@ class SliceSpawner(SlurmSpawner):
         return frozenset(group.name for group in self.user.groups)
 
     @property
+    def server(self) -> Any:
+        """Where JupyterHub reaches the session; it waits for it as the proxy asks it, by its certificate."""
+        server = SlurmSpawner.server.fget(self)
+        if server is not None and self.session is not None:
+            # After a restart JupyterHub corrects the rest of an address that it kept, but not this.
+            server.proto = "https"
+            server.wait_up = partial(_wait_up, server, self.session.record.certificate)
+        return server
+
+    @server.setter
+    def server(self, server: Any) -> None:
+        SlurmSpawner.server.fset(self, server)
+
+    @property
     def session_token(self) -> str:
         """The token that this session's job holds; empty where there is no session."""
         return self.session.record.api_token if self.session else ""
@@ -136,10 +153,17 @@ class SliceSpawner(SlurmSpawner):
 
     async def _submit(self, *, clicked: float) -> None:
         choice = self.choice()
-        record = Record.new(choice, api_token=self.api_token, account=self.user.name, clicked=clicked)
+        pair = Pair.new()
+        record = Record.new(
+            choice,
+            certificate=pair.certificate,
+            api_token=self.api_token,
+            account=self.user.name,
+            clicked=clicked,
+        )
         self.session = self._session(record)
         env, defaults = self._private_environment(), self._defaults()
-        await arrival.submit(self.session, choice, env, defaults, self.groups)
+        await arrival.submit(self.session, choice, pair.private_key, env, defaults, self.groups)
 
     async def _take_up(self, session: Session) -> None:
         """Go on where an earlier hub left off; what never reached Slurm is submitted anew."""
@@ -282,7 +306,7 @@ class SliceSpawner(SlurmSpawner):
         if "session" in state:
             try:
                 record = Record.model_validate(self.skiva.seal.open(state["session"]))
-            except SealBroken:
+            except (SealBroken, ValidationError):
                 # Its job goes on: nobody has given it up, and another hub may know it.
                 self.log.exception("The session of %s is left alone", self.user.name)
                 return
@@ -309,6 +333,12 @@ class SliceSpawner(SlurmSpawner):
             self.skiva.background(self.session.forget())
             self.session = None
         self.will_resume = False
+
+
+async def _wait_up(server: Any, certificate: str, *, timeout: float, extra_path: str = "", **_: Any) -> Any:
+    """As `jupyterhub.objects.Server.wait_up`, which knows one authority for all servers or none."""
+    url = url_path_join(server.url, extra_path)
+    return await wait_for_http_server(url, timeout=timeout, ssl_context=trust(certificate))
 
 
 def _told(sentence: str, reason: str) -> SpawnException:

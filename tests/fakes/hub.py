@@ -130,7 +130,7 @@ class FakeCluster:
 
     def url(self, number: int) -> str:
         """Where the server of a job's present run listens."""
-        return f"http://10.0.0.1:{20000 + 20 * number + self.jobs[number].restarts}"
+        return f"https://10.0.0.1:{20000 + 20 * number + self.jobs[number].restarts}"
 
     def end(self, number: int, state: str = "COMPLETED") -> None:
         """End a job and its server."""
@@ -158,8 +158,8 @@ class FakeCluster:
         }
         return Report.model_validate(told | changes)
 
-    async def verify(self, url: str, key: str, timeout: float) -> None:
-        """As `challenge.verify`."""
+    async def verify(self, url: str, certificate: str, timeout: float) -> None:
+        """As `skiva_spawners.certificate.verify`."""
         address = url.partition("/user/")[0]
         if address in self.impostors:
             raise NotOurServer("Something else answers where your session should be, so it was not opened.")
@@ -167,7 +167,7 @@ class FakeCluster:
         if number is None:
             await asyncio.sleep(min(timeout, 1))
             raise ConnectionRefusedError("nobody listens there")
-        if self.private[number]["key"] != key:
+        if self.private[number]["certificate"] != certificate:
             raise NotOurServer("Something else answers where your session should be, so it was not opened.")
 
 

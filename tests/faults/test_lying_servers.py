@@ -1,8 +1,10 @@
 """What answers, or does not, where a session's server should be."""
 
+import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,8 +12,11 @@ from tests.support.faults import LIGHT, Faults
 from tests.support.invariants import check, live_jobs
 from tests.support.waiting import wait_until
 
+from skiva_spawners.certificate import Pair
+
 _WORDS = {
     "impostor": "Something else answers where your session should be",
+    "plain": "Something else answers where your session should be",
     "mute": "cannot reach your session",
     "silent": "its server did not report to the hub",
     "crash": "its server stopped before it answered",
@@ -19,7 +24,7 @@ _WORDS = {
 
 
 def test_a_server_that_does_not_prove_itself_is_never_opened(faults: Faults) -> None:
-    """One without the key, one that does not listen, one that never reports, one that dies: told in words."""
+    """Another key, no TLS, a port that is closed, no report, a crash: each is told in words."""
     for kind in _WORDS:
         faults.client.start_server("researcher1", {**LIGHT, "environment": kind}, kind)
     told = {kind: faults.outcome("researcher1", 60, kind) for kind in _WORDS}
@@ -33,51 +38,85 @@ def test_a_server_that_does_not_prove_itself_is_never_opened(faults: Faults) -> 
     assert not live_jobs(faults.cluster)
 
 
-@contextmanager
-def _somebody_else_on(port: int) -> Iterator[None]:
-    """Another account's web server on a port that somebody's session has had."""
-    code = (
-        "import http.server as h\n"
-        "class H(h.BaseHTTPRequestHandler):\n"
-        "    def do_GET(self):\n"
-        "        self.send_response(200); self.end_headers(); self.wfile.write(b'stolen')\n"
-        f"h.ThreadingHTTPServer(('127.0.0.1', {port}), H).serve_forever()\n"
-    )
-    thief = subprocess.Popen(["/usr/bin/python3", "-c", code], user="researcher2", stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        thief.kill()
-        thief.wait()
+_THIEF = """
+import http.server, pathlib, ssl, sys
+port, stolen, pair = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with stolen.open("a") as file:
+            file.write(self.path + str(self.headers))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"stolen")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+if pair:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
+"""
 
 
-@pytest.mark.parametrize("slurm", ["answers", "is silent"])
-def test_a_port_that_somebody_took_while_the_hub_was_dead_gets_no_route(faults: Faults, slurm: str) -> None:
-    """A hub that comes back challenges the server before its address leads there again."""
+@pytest.fixture(params=["plain HTTP", "TLS"])
+def thief(request: pytest.FixtureRequest) -> Iterator[Callable[[int], Path]]:
+    """Starts another account's web server on a port that a session has had; the file of what it was told."""
+    place = Path(tempfile.mkdtemp(prefix="skiva-thief-"))
+    shutil.chown(place, "researcher2")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(port: int) -> Path:
+        argv = ["/usr/bin/python3", "-c", _THIEF, str(port), str(place / "stolen")]
+        if request.param == "TLS":
+            pair = Pair.new()
+            for name in ("certificate", "private_key"):
+                (place / name).write_text(getattr(pair, name))
+                shutil.chown(place / name, "researcher2")
+                argv.append(str(place / name))
+        started.append(subprocess.Popen(argv, user="researcher2", stderr=subprocess.DEVNULL))
+        scheme = "https" if request.param == "TLS" else "http"
+        address = f"{scheme}://127.0.0.1:{port}/knock"
+        wait_until(lambda: _page(address, cookie="none") == "stolen", 10, "the thief listens")
+        return place / "stolen"
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+    shutil.rmtree(place)
+
+
+def test_whoever_takes_the_port_of_a_session_that_ended_gets_nothing(
+    faults: Faults, thief: Callable[[int], Path]
+) -> None:
+    """Though no hub is there to take the route away, the proxy sends the thief no request, and no cookie."""
     faults.start_all({("researcher1", ""): LIGHT})
     row = faults.owner("researcher1")
     assert row is not None
+    shown = f"{faults.cluster.url}/user/researcher1/x"
+    assert _page(shown).startswith("hello")
     faults.hub.kill()
     faults.slurm("scancel", str(row.session["job_id"]))
     port = row.session["heard"]["port"]
     wait_until(lambda: _page(f"http://127.0.0.1:{port}/").startswith("nothing"), 20, "the port is free")
-    with _somebody_else_on(port):
-        wait_until(lambda: _page(f"http://127.0.0.1:{port}/") == "stolen", 10, "the thief listens")
-        shown = f"{faults.cluster.url}/user/researcher1/x"
-        # As long as no hub looks the old route leads to the thief.
-        wait_until(lambda: _page(shown) == "stolen", 10, "the thief is shown")
-        with faults.spoiled(*(["squeue", "scontrol"] if slurm == "is silent" else []), how="fail"):
-            faults.hub.start()
-            wait_until(lambda: _page(shown) != "stolen", 10, "no route")
-            assert "/user/researcher1/" not in faults.client.get("proxy")
-        faults.client.wait_stopped("researcher1", 40)
-        assert _page(shown) != "stolen"
-        assert _page(f"http://127.0.0.1:{port}/") == "stolen", "it is still there"
+    stolen = thief(port)
+    for path in ("", "lab", "api/kernels"):
+        assert "stolen" not in _page(f"{faults.cluster.url}/user/researcher1/{path}")
+    with faults.spoiled("squeue", "scontrol", how="fail"):
+        # Where Slurm is silent too the route may stay; it is as useless as before.
+        faults.hub.start()
+        assert "stolen" not in _page(shown)
+    faults.client.wait_stopped("researcher1", 40)
+    wait_until(lambda: "/user/researcher1/" not in faults.client.get("proxy"), 20, "the route is gone")
+    told = stolen.read_text()
+    assert "knock" in told, "it listens, and would have heard"
+    assert "canary" not in told
+    assert "researcher1" not in told
     check(faults.cluster, faults.client)
 
 
-def _page(url: str) -> str:
+def _page(url: str, cookie: str = "jupyterhub-user-researcher1=canary") -> str:
     try:
-        return httpx.get(url, timeout=10, trust_env=False).text
+        # It is the proxy that must be careful.
+        return httpx.get(url, headers={"Cookie": cookie}, timeout=10, trust_env=False, verify=False).text  # noqa: S501
     except httpx.HTTPError as problem:
         return f"nothing: {problem}"

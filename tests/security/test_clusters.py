@@ -140,7 +140,8 @@ def test_no_address_answers_another_person(dask: dict[str, Any], victim: Session
         headers = {"Authorization": f"token {token}"} if token else {}
         address = f"{where}{victim.prefix}skiva/{path.format(dask['id'])}"
         body = b"{}" if verb == "POST" else None
-        answer = httpx.request(verb, address, headers=headers, timeout=60, trust_env=False, content=body)
+        with httpx.Client(timeout=60, trust_env=False, verify=victim.tls) as client:
+            answer = client.request(verb, address, headers=headers, content=body)
         if answer.status_code != 403:
             answered.append(f"{verb} {path}: {answer}")
     assert answered == []
@@ -168,7 +169,12 @@ def test_no_page_of_the_dashboard_opens_for_another_person(
         address = f"{where.replace('http', 'ws', 1)}{victim.prefix}{below}status/ws"
         with (
             pytest.raises(InvalidStatus) as refused,
-            connect(address, additional_headers=headers, proxy=None),
+            connect(
+                address,
+                additional_headers=headers,
+                proxy=None,
+                ssl=victim.tls if where == victim.node_url else None,
+            ),
         ):
             pass
         assert refused.value.response.status_code == 403

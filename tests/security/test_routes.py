@@ -20,8 +20,7 @@ _UPGRADE = {
     "Sec-WebSocket-Key": "c2tpdmEtdGVzdC1rZXktMA==",
 }
 _FOR_EVERYBODY = (
-    # The proof of the server's identity, its version, files that come with packages.
-    "/skiva/challenge",
+    # Its version, files that come with packages.
     "/api",
     "/static/(.*)",
     "/static/lab/(.*)",
@@ -49,7 +48,7 @@ def routes(cluster: Any, victim: Session) -> dict[str, Route]:
     """Those of the victim's server, by their patterns below its prefix."""
     python = cluster.dir / "venv/base/bin/python"
     found = routes_of(
-        python, victim.user, lambda argv, stdin: cluster.run_as("researcher3", argv, stdin=stdin)
+        python, victim.user, lambda argv, stdin: cluster.run_as("researcher3", argv, stdin=stdin, timeout=120)
     )
     prefix = victim.prefix.removesuffix("/")
     below = {
@@ -106,7 +105,7 @@ def _refused(answer: httpx.Response, verb: str, route: Route) -> bool:
 @contextmanager
 def _client(victim: Session, way: str = "node") -> Iterator[httpx.Client]:
     url = victim.node_url if way == "node" else victim.url
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, verify=victim.tls) as client:
         yield client
 
 

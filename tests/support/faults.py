@@ -24,7 +24,7 @@ LIGHT: Mapping[str, Any] = {"slice": "light", "environment": "light", "hours": 1
 """A session of one core whose server is a stand-in for JupyterLab."""
 MINI: Mapping[str, Any] = {"slice": "mini", "environment": "light", "hours": 1}
 """The same on a fenced device."""
-ENVIRONMENTS = ("light", "impostor", "mute", "silent", "crash")
+ENVIRONMENTS = ("light", "impostor", "plain", "mute", "silent", "crash")
 """Kinds of stand-ins: see `stand_ins/light_server.py`."""
 PEOPLE = ("researcher1", "researcher2", "researcher3")
 

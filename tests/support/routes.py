@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -139,7 +140,7 @@ def _main() -> None:
         listener.setblocking(False)
         os.environ.update(_environment(sys.argv[1], listener.getsockname()[1]))
         ServerApp.start = tell  # type: ignore[assignment,method-assign]
-        serve.serve(listener, "00" * 32)
+        serve.serve(listener, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import pwd
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import httpx
 from tests.support.hub import HubClient, HubRefused
 from tests.support.waiting import wait_until
+
+from skiva_spawners.certificate import trust
 
 __all__ = ["Session", "close_session", "open_session"]
 
@@ -22,6 +25,7 @@ class Session:
         prefix: of its addresses.
         url: through the proxy, without a path.
         node_url: on its node, without a path.
+        tls: by which its server is known there.
         token: an API token of its owner's own.
         job_token: the token that the job holds.
         run_dir: where its private file lies.
@@ -33,6 +37,7 @@ class Session:
     prefix: str
     url: str
     node_url: str
+    tls: ssl.SSLContext
     token: str
     job_token: str
     job_id: int
@@ -64,6 +69,7 @@ def open_session(cluster: Any, hub: HubClient, user: str) -> Session:
         prefix=f"/user/{user}/",
         url=cluster.url,
         node_url=record["url"],
+        tls=trust(record["certificate"]),
         token=token,
         job_token=private["env"]["JUPYTERHUB_API_TOKEN"],
         job_id=int(record["job_id"]),

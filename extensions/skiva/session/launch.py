@@ -20,6 +20,7 @@ from skiva.session.own_environment import digest
 from skiva.session.private import NotASession, Private
 from skiva.session.proof import Proof, prove
 from skiva.session.report import Obsolete, Unheard, report
+from skiva.session.tls import server_context
 
 _PATIENCE = 600.0
 """Seconds for which a session waits for a hub that does not answer."""
@@ -45,7 +46,7 @@ def main() -> None:
 
     from skiva.session.serve import serve
 
-    serve(listener, private.key)
+    serve(listener, server_context(private.certificate, private.private_key))
     leave()
 
 
@@ -63,7 +64,7 @@ def _own_address() -> str:
     try:
         return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
     except OSError:
-        return "0.0.0.0"  # noqa: S104 - a node whose name does not resolve; the challenge still guards the route
+        return "0.0.0.0"  # noqa: S104 - a node whose name does not resolve; its certificate still guards the route
 
 
 def _report(private: Private, listener: socket.socket, proof: Proof) -> None:
@@ -112,7 +113,7 @@ def _set_environment(private: Private, listener: socket.socket) -> None:
     prefix = private.env.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     os.environ.update(private.env)
     os.environ.update(
-        JUPYTERHUB_SERVICE_URL=f"http://{host}:{port}{prefix}",
+        JUPYTERHUB_SERVICE_URL=f"https://{host}:{port}{prefix}",
         JUPYTERHUB_DISABLE_USER_CONFIG="1",
         JUPYTER_RUNTIME_DIR=runtime,
         SKIVA_STREAM_URL=private.stream_url,

@@ -18,7 +18,8 @@ class Private:
 
     run_dir: Path
     env: dict[str, str]
-    key: str
+    certificate: str
+    private_key: str
     nonce: str
     bind: str
     ports: tuple[int, int]

@@ -3,6 +3,7 @@
 import gc
 import signal
 import socket
+import ssl
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +16,8 @@ from skiva.session.operators import read_only_operators_settings
 from skiva.session.shell import put_own_programs_first, shell_command
 
 
-def serve(listener: socket.socket, key: str) -> None:
-    """Run JupyterHub's single-user server in this process until it is told to end."""
+def serve(listener: socket.socket, tls: ssl.SSLContext) -> None:
+    """Run JupyterHub's single-user server in this process, behind TLS alone, until it is told to end."""
     # What a start makes stays for good: looking through it for garbage, again and again, finds none.
     gc.disable()
     read_only_operators_settings()
@@ -26,7 +27,7 @@ def serve(listener: socket.socket, key: str) -> None:
         from jupyter_server.serverapp import ServerApp
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
-    _listen_on(ServerApp, listener)
+    _listen_on(ServerApp, listener, tls)
     _leave_out_the_classic_notebook(ServerApp)
     _send_without_delay()
     # The report has already told that the hub is there; asking again would only cost a start.
@@ -37,7 +38,6 @@ def serve(listener: socket.socket, key: str) -> None:
     server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults())
     # The check asks a node program whether extensions must be compiled; here none ever must.
     server.web_app.settings["page_config_data"].update(buildCheck=False, buildAvailable=False)
-    _answer_challenges(server, key)
     _warn_on_signal(server)
     stay_awake_while_busy(server)
     _proxy_to_own_ports()
@@ -85,11 +85,13 @@ async def _nothing(*_: object) -> None:
     return None
 
 
-def _listen_on(server_class: Any, listener: socket.socket) -> None:
+def _listen_on(server_class: Any, listener: socket.socket, tls: ssl.SSLContext) -> None:
     def find_port(server: Any) -> None:
         server.port = listener.getsockname()[1]
 
     def bind(server: Any) -> bool:
+        # Its settings take files alone.
+        server.http_server.ssl_options = tls
         server.http_server.add_socket(listener)
         return True
 
@@ -120,12 +122,6 @@ def _send_without_delay() -> None:
         await opened(self, *args, **kwargs)
 
     handler.open = open_without_delay
-
-
-def _answer_challenges(server: Any, key: str) -> None:
-    from skiva.session.challenge import add_to
-
-    add_to(server, key)
 
 
 def _warn_on_signal(server: Any) -> None:

@@ -71,7 +71,8 @@ def test_a_private_file_of_another_hubs_version_is_read(tmp_path: Path) -> None:
     """An older hub tells no offer, a newer one tells what this environment does not know."""
     known = {
         "env": {},
-        "key": "k",
+        "certificate": "c",
+        "private_key": "k",
         "nonce": "n",
         "bind": "",
         "ports": [1, 2],

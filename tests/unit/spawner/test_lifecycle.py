@@ -46,7 +46,7 @@ def record(**changes: object) -> Record:
     """Ann's session in job 7, whose server answers."""
     kept = Record(
         nonce="0123456789abcdef",
-        key="ab",
+        certificate="a certificate",
         api_token="t",
         slice="1g.10gb",
         environment="base",

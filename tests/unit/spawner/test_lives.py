@@ -609,6 +609,19 @@ def test_a_session_keeps_its_route_through_a_restart(hub: FakeHub, cluster: Fake
     assert hub.is_open(number)
 
 
+def test_an_address_that_the_hub_did_not_keep_whole_is_asked_in_tls(
+    hub: FakeHub, cluster: FakeCluster
+) -> None:
+    """A hub that dies before it commits an address mends host and port of it later, not its scheme."""
+    number = hub.open()
+    hub.spawner.server.orm_server.proto = "http"
+    hub.spawner.db.commit()
+    hub = hub.restarted()
+    hub.pass_time(5)
+    assert hub.is_open(number)
+    assert hub.spawner.server.host == cluster.url(number)
+
+
 def test_what_answers_in_its_place_after_a_restart_loses_the_route(
     hub: FakeHub, cluster: FakeCluster
 ) -> None:

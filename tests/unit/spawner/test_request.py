@@ -29,7 +29,7 @@ def site(**cluster: object) -> Site:
 
 
 CHOICE = Choice(slice=MIG, environment=BASE, hours=2)
-RECORD = Record.new(CHOICE, api_token="canary-token", account="ann", clicked=0.0)
+RECORD = Record.new(CHOICE, certificate="a certificate", api_token="canary-token", account="ann", clicked=0.0)
 OFFERED = offer(site(), "ann", frozenset(), BASE, {})
 
 
@@ -69,21 +69,22 @@ def test_no_secret_is_in_the_command_line_or_the_script() -> None:
     request = job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", {})
     told = " ".join(sbatch_options(request)) + script(request)
     assert "canary" not in told
-    assert RECORD.key not in told
     env = {"JUPYTERHUB_API_TOKEN": "canary-token", "PATH": "/evil", "SSH_AUTH_SOCK": "/x"}
-    private = json.loads(server_file(site(), CHOICE, RECORD, env, "http://127.0.0.1/stream", OFFERED))
+    private = json.loads(
+        server_file(site(), CHOICE, RECORD, "canary-key", env, "http://127.0.0.1/stream", OFFERED)
+    )
     assert private["env"] == {"JUPYTERHUB_API_TOKEN": "canary-token"}
-    assert private["key"] == RECORD.key
+    assert (private["certificate"], private["private_key"]) == (RECORD.certificate, "canary-key")
 
 
 def test_exclusiveness_is_demanded_of_the_job_unless_the_site_says_that_nothing_is_fenced() -> None:
     """A slice that is called exclusive is proved; a cluster that cannot fence does not pretend to."""
     for fenced in (True, False):
-        private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, {}, "", OFFERED))
+        private = json.loads(server_file(site(fenced=fenced), CHOICE, RECORD, "k", {}, "", OFFERED))
         assert private["must_be_exclusive"] is fenced
         assert private["devices_wanted"] == 1
     shared = CHOICE.model_copy(update={"slice": MIG.model_copy(update={"isolation": "shared"})})
-    private = json.loads(server_file(site(), shared, RECORD, {}, "", OFFERED))
+    private = json.loads(server_file(site(), shared, RECORD, "k", {}, "", OFFERED))
     assert private["must_be_exclusive"] is False
 
 
@@ -96,7 +97,7 @@ def test_a_session_may_be_requeued_and_is_warned_before_its_end() -> None:
         assert request.output == f"/home/ann/{site().hub.run_dirs}/{RECORD.nonce}/log"
 
 
-def test_two_starts_never_share_a_nonce_or_a_key() -> None:
-    """Each start is told apart in Slurm, on disk and in the proof."""
-    made = [Record.new(CHOICE, api_token="t", account="ann", clicked=0.0) for _ in range(50)]
-    assert len({r.nonce for r in made}) == len({r.key for r in made}) == 50
+def test_two_starts_never_share_a_nonce() -> None:
+    """Each start is told apart in Slurm and on disk."""
+    made = [Record.new(CHOICE, certificate="c", api_token="t", account="ann", clicked=0.0) for _ in range(50)]
+    assert len({r.nonce for r in made}) == 50

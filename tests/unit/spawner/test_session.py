@@ -16,8 +16,6 @@ from skiva.session.listen import listen
 from skiva.session.private import NotASession, Private
 from skiva.session.proof import judge, prove, try_open
 from skiva.session.report import Obsolete, Unheard, report
-from skiva_spawners.challenge import verify
-from skiva_spawners.errors import NotOurServer
 
 
 def test_a_port_is_bound_before_it_is_told() -> None:
@@ -71,9 +69,9 @@ def test_a_device_without_driver_counts_as_open(tmp_path: Path) -> None:
 def private_file(run_dir: Path, mode: int = 0o600) -> None:
     """A minimal private file."""
     values = {
-        "env": {}, "key": "ab" * 32, "nonce": "0123456789abcdef", "bind": "", "ports": [1, 2], "devices": [],
-        "always_open": [], "must_be_exclusive": False, "devices_wanted": None, "stream_url": "", "minutes": 1,
-        "session": {},
+        "env": {}, "certificate": "", "private_key": "", "nonce": "0123456789abcdef", "bind": "",
+        "ports": [1, 2], "devices": [], "always_open": [], "must_be_exclusive": False,
+        "devices_wanted": None, "stream_url": "", "minutes": 1, "session": {},
     }  # fmt: skip
     path = run_dir / "server.json"
     path.write_text(json.dumps(values))
@@ -151,24 +149,3 @@ def test_a_hub_that_never_answers_is_given_up_in_words() -> None:
     """The wait has an end, and the log says what was waited for."""
     with pytest.raises(Unheard, match="did not take the report"):
         report("http://127.0.0.1:9/hub/api", "token", {}, patience=0.5)
-
-
-async def test_the_server_proves_itself_and_an_impostor_does_not() -> None:
-    """Only who holds the session's key passes the hub's challenge; silence proves nothing."""
-    from tornado.httpserver import HTTPServer as TornadoServer
-    from tornado.web import Application
-
-    from skiva.session.challenge import ChallengeHandler
-
-    listener = listen("127.0.0.1", (24700, 24799))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/user/u/"
-    server = TornadoServer(Application([("/user/u/skiva/challenge", ChallengeHandler, {"key": "ab" * 32})]))
-    server.add_socket(listener)
-    await verify(url, "ab" * 32, timeout=5)
-    with pytest.raises(NotOurServer):
-        await verify(url, "cd" * 32, timeout=5)
-    with pytest.raises(NotOurServer):
-        await verify(url.replace("/user/u/", "/user/v/"), "ab" * 32, timeout=5)
-    server.stop()
-    with pytest.raises(ConnectionRefusedError):
-        await verify(url, "ab" * 32, timeout=5)
