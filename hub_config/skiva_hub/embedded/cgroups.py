@@ -1,4 +1,4 @@
-"""The cgroups that an embedded cluster's nodes make: whether they can, and what is left of them."""
+"""The cgroups of an embedded cluster: whether there can be any, and what its nodes and its hub leave."""
 
 import os
 import signal
@@ -40,18 +40,28 @@ def prepare() -> None:
         (_MOUNT / "system.slice").mkdir(exist_ok=True)
 
 
+def hubs(cluster_id: str) -> tuple[Path, ...]:
+    """Where the hub of one cluster is put, whether it is there or not."""
+    tops = ("devices", "memory") if version() == 1 else ("system.slice",)
+    return tuple(_MOUNT / top / f"skiva_hub-{cluster_id}" for top in tops)
+
+
 def left(cluster_id: str) -> list[Path]:
-    """The cgroups of the nodes of one cluster."""
-    patterns = (f"*/slurm_*-{cluster_id}", f"system.slice/*-{cluster_id}_slurmstepd.scope")
+    """The cgroups of one cluster: of its nodes and its hub."""
+    patterns = (
+        f"*/slurm_*-{cluster_id}",
+        f"system.slice/*-{cluster_id}_slurmstepd.scope",
+        f"*/skiva_hub-{cluster_id}",
+    )
     return sorted(path for pattern in patterns for path in _MOUNT.glob(pattern))
 
 
 def clear(cluster_id: str, *, seconds: float = 10.0) -> list[Path]:
-    """Kill whatever runs in the nodes' cgroups and remove them; returns those that would not go."""
+    """Kill whatever runs in a cluster's cgroups and remove them; returns those that would not go."""
     end = time.monotonic() + seconds
     while tops := left(cluster_id):
         for top in tops:
-            for process in _members(top):
+            for process in members(top):
                 process.signal(signal.SIGKILL)
             _thaw(top)
         for path in (p for top in tops for p in _deepest_first(top)):
@@ -65,7 +75,8 @@ def clear(cluster_id: str, *, seconds: float = 10.0) -> list[Path]:
     return []
 
 
-def _members(top: Path) -> Iterator[Process]:
+def members(top: Path) -> Iterator[Process]:
+    """The processes in a cgroup and below it."""
     for path in _deepest_first(top):
         try:
             pids = (path / "cgroup.procs").read_text().split()

@@ -44,6 +44,9 @@ class Child:
                 start_new_session=True,
                 **given,
             )
+        for cgroup in self.part.cgroups:
+            with suppress(ProcessLookupError):  # it has ended already
+                (cgroup / "cgroup.procs").write_text(str(self.process.pid))
         self.identity, self.since = Process.of(self.process.pid), time.time()
 
     async def stop(self, seconds: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files as packaged
 from pathlib import Path
 
-from skiva_hub.embedded import view
+from skiva_hub.embedded import hub_fence, view
 from skiva_hub.embedded.layout import Layout, NodePlan
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,6 +23,8 @@ class Part:
     env: Mapping[str, str]
     cwd: Path
     umask: int = 0o022
+    cgroups: tuple[Path, ...] = ()
+    """That it is put into once it runs."""
     leaves_orphans: bool = False
     """Whether programs that it started may outlive it."""
 
@@ -91,7 +93,16 @@ def hub(layout: Layout, ports: Mapping[str, int], people: tuple[str, ...]) -> Pa
         # SQLite serves one machine; whoever tries PostgreSQL sets this before `up`.
         "SKIVA_DB_URL": os.environ.get("SKIVA_DB_URL", f"sqlite:///{hub_dir(layout)}/jupyterhub.sqlite"),
     }
-    return Part("hub", argv, layout.owners.hub, env, hub_dir(layout), umask=0o077, leaves_orphans=True)
+    return Part(
+        "hub",
+        argv,
+        layout.owners.hub,
+        env,
+        hub_dir(layout),
+        umask=0o077,
+        cgroups=hub_fence.places(layout),
+        leaves_orphans=True,
+    )
 
 
 def hub_dir(layout: Layout) -> Path:

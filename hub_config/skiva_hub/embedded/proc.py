@@ -102,6 +102,12 @@ def program(pid: int) -> str:
         return ""
 
 
+def age(process: Process) -> float:
+    """Seconds since a process was started."""
+    up = float((_PROC / "uptime").read_text().split()[0])
+    return up - process.started / os.sysconf("SC_CLK_TCK")
+
+
 def owner(pid: int) -> str:
     """The account of a process; empty where the process is gone."""
     try:
