@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from skiva.dask import tls_errors
 from skiva.dask.scratch import scratch_dir
 
 __all__ = ["account_of", "is_own", "on_this_node", "routes"]
@@ -142,4 +143,5 @@ def _keep() -> None:
         )
 
 
+tls_errors.install()
 _keep()

@@ -4,6 +4,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from skiva.dask import tls_errors
 from skiva.dask.place import ClusterDir
 from skiva.runs.files import write_whole
 
@@ -71,6 +72,7 @@ def load(place: ClusterDir) -> "Security":
     """What schedulers, workers and clients of this cluster connect with; never without encryption."""
     from distributed import Security
 
+    tls_errors.install()
     certificate, key = str(place.certificate), str(place.key)
     return Security(
         require_encryption=True,

@@ -37,8 +37,8 @@ def variables(
     }
     env.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     env["PYTHONPATH"] = ":".join(place for place in spec.sys_path if ":" not in place)
-    # Whatever a worker has to tell, it tells its scheduler.
-    env["DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"] = "[]"
+    # Whatever a worker has to tell, it tells its scheduler: no pages but those of the guard, which has none.
+    env["DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"] = '["skiva.dask.guard"]'
     if spec.cuda:
         devices = [one for one in env.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
         if spec.slice.simulated:

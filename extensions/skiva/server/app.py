@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_server.utils import url_path_join
 
+from skiva.dask import tls_errors
 from skiva.kernels.manager import start_kernels_with_ours
 from skiva.kernels.watch import start_watching
 
@@ -37,6 +38,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
+    tls_errors.install()
     state = SessionState(facts_file(os.environ))
     hub = Hub.of(serverapp)
     state.can_ask_hub = hub is not None

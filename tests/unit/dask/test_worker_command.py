@@ -75,7 +75,7 @@ def test_what_the_job_happens_to_know_stays_in_the_job(place: ClusterDir) -> Non
     env = variables(_spec(place, sys_path=("/a", "/b:c")), {}, _JOB | {"CUDA_VISIBLE_DEVICES": "0"})
     assert "SESSION_TOKEN" not in env
     assert env["PYTHONPATH"] == "/a"
-    assert env["DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"] == "[]"
+    assert env["DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"] == '["skiva.dask.guard"]'
 
 
 @pytest.mark.parametrize("shown", ["", "0,1", "MIG-a,MIG-b"])
@@ -199,6 +199,6 @@ def test_a_jobs_whole_environment(tmp_path: Path) -> None:
         "LANG": "kernel",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": "/a:/b",
-        "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+        "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": '["skiva.dask.guard"]',
     }
     assert variables(place.read_spec(), {"PATH": "/mine"}, job)["PATH"] == "/mine"
