@@ -10,7 +10,7 @@ from typing import Protocol
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, QUERY_ENVIRONMENT, JobRows, job_format, parse_nodes
-from skiva_slurm.refusal import last_words
+from skiva_slurm.refusal import complaint
 from skiva_slurm.runner import run
 
 __all__ = ["Reader", "SlurmReader"]
@@ -76,6 +76,5 @@ class SlurmReader:
     ) -> str:
         done = await run(argv, env={**self._env, **env}, timeout=self._timeout, each=each)
         if done.returncode != 0:
-            words = last_words(done.stderr) or f"exit status {done.returncode}"
-            raise SlurmUnanswered(f"Slurm is not answering: {words}")
+            raise SlurmUnanswered(complaint(done.returncode, done.stderr))
         return done.stdout

@@ -1,10 +1,10 @@
-"""What sbatch answered: a number, a refusal, or nothing to rely on. Pure."""
+"""What Slurm's commands answered: a number, a refusal, or nothing to rely on. Pure."""
 
 import re
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 
-__all__ = ["last_words", "parse_job_id", "refusal", "submitted"]
+__all__ = ["check_versions", "complaint", "last_words", "parse_job_id", "refusal", "submitted"]
 
 _MAX_TEXT = 65536
 _JOB_ID = re.compile(r"([1-9][0-9]{0,9})(;[A-Za-z0-9_.-]{1,64})?")
@@ -21,6 +21,15 @@ _UNSURE = re.compile(
     r"|message (?:send|receive)|socket|controller|unspecified|temporarily unavailable|unexpected message"
     r"|protocol version|in standby",
     re.IGNORECASE,
+)
+# slurmctld looks at a request's version before anything else, so nothing came of the request.
+_TOO_FAR_APART = re.compile(
+    r"incompatible versions of client and server|invalid protocol version", re.IGNORECASE
+)
+_VERSIONS = (
+    "The Slurm commands here and the cluster's Slurm are too far apart in version to talk to each other: "
+    "choose another environment, and ask the operators to give this one the nodes' own commands "
+    "(client in [cluster])."
 )
 # What Slurm itself says before it says why.
 _SLURMS = re.compile(
@@ -68,11 +77,29 @@ def submitted(returncode: int, stdout: str, stderr: str) -> int:
         if job_id := parse_job_id(stdout):
             return job_id
         raise SlurmUnanswered("sbatch did not say which number the job has")
+    check_versions(stderr)
     words = last_words(stderr)
     by_plugin = words == "Unspecified error" and bool(_own_words(stderr))
     if _SAYS_NO.search(stderr[:_MAX_TEXT]) and (by_plugin or not _UNSURE.search(words)):
         raise Refused(refusal(stderr))
-    raise SlurmUnanswered(f"Slurm is not answering: {words or f'exit status {returncode}'}")
+    raise SlurmUnanswered(complaint(returncode, stderr))
+
+
+def check_versions(stderr: str) -> None:
+    """See that a command could talk to slurmctld at all; some end with 0 all the same.
+
+    Raises:
+        Refused: it could not, so nothing was done, and nothing will be when it is tried again.
+    """
+    if _TOO_FAR_APART.search(stderr[-_MAX_TEXT:]):
+        raise Refused(_VERSIONS)
+
+
+def complaint(returncode: int, stderr: str) -> str:
+    """Why a command has no answer of Slurm's to tell, in one sentence."""
+    if _TOO_FAR_APART.search(stderr[-_MAX_TEXT:]):
+        return _VERSIONS
+    return f"Slurm is not answering: {last_words(stderr) or f'exit status {returncode}'}"
 
 
 def parse_job_id(stdout: str) -> int | None:

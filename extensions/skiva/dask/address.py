@@ -28,13 +28,16 @@ async def own_address(bin_: str, conf: str | None, partition: str) -> str:
 
     Raises:
         SlurmUnanswered: Slurm did not tell the nodes' addresses.
+        Refused: the commands here cannot talk to it.
     """
     from skiva.runs.environment import for_slurm  # worker jobs use the other one, and start the sooner
+    from skiva_slurm.refusal import check_versions
     from skiva_slurm.runner import run
 
     env = for_slurm(os.environ, conf)
     argv = [str(Path(bin_) / "sinfo"), "--noheader", f"--partition={partition}", "--format=%o"]
     told = await run(argv, env=env, timeout=_PATIENCE)
+    check_versions(told.stderr)
     for node in told.stdout.split():
         try:
             return address_towards(node)

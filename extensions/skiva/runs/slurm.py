@@ -12,7 +12,7 @@ from skiva.runs.environment import for_slurm
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job
 from skiva_slurm.reader import SlurmReader
-from skiva_slurm.refusal import last_words, submitted
+from skiva_slurm.refusal import check_versions, complaint, last_words, submitted
 from skiva_slurm.runner import run
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
 
@@ -117,11 +117,12 @@ class Slurm:
         if not which:
             return
         done = await run([str(self._bin / "scancel"), *which], env=self._env, timeout=_CANCEL)
+        check_versions(done.stderr)
         words = last_words(done.stderr)
         if done.returncode and "Invalid job id" not in done.stderr and "already" not in done.stderr:
             if "not permitted" in words or "denied" in words.lower():
                 raise Refused(f"Slurm does not let you end job {', '.join(which)}: {words}")
-            raise SlurmUnanswered(f"Slurm is not answering: {words or f'exit status {done.returncode}'}")
+            raise SlurmUnanswered(complaint(done.returncode, done.stderr))
 
     async def setting(self, name: str) -> str:
         """One setting of slurm.conf, as slurmctld has it, e.g. `MaxArraySize`; empty where there is none.
@@ -131,7 +132,7 @@ class Slurm:
         """
         done = await run([str(self._bin / "scontrol"), "show", "config"], env=self._env, timeout=_READ)
         if done.returncode:
-            raise SlurmUnanswered(f"Slurm is not answering: {last_words(done.stderr)}")
+            raise SlurmUnanswered(complaint(done.returncode, done.stderr))
         for line in done.stdout.splitlines():
             key, _, value = line.partition("=")
             if key.strip() == name:

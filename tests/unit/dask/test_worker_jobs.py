@@ -16,7 +16,7 @@ from skiva.dask.place import ClusterDir
 from skiva.dask.worker_jobs import Arrays, request
 from skiva.runs import slurm as slurm_module
 from skiva.runs.wish import BadWish
-from skiva_slurm.errors import SlurmUnanswered
+from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.offer import EnvironmentOffer, SliceOffer
 
 
@@ -191,6 +191,16 @@ async def test_the_address_is_the_one_towards_the_nodes(nodes: str, found: bool,
         assert await own_address(str(tmp_path), None, "gpu") == "127.0.0.1"
         return
     with pytest.raises(SlurmUnanswered, match="nodes of partition gpu"):
+        await own_address(str(tmp_path), None, "gpu")
+
+
+async def test_a_slurm_of_another_age_is_told_from_one_that_tells_nothing(tmp_path: Path) -> None:
+    """Where the commands here cannot talk to it, the sentence says so and what to do."""
+    program = tmp_path / "sinfo"
+    words = "sinfo: error: slurm_unpack_received_msg: Incompatible versions of client and server code"
+    program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(Refused, match="choose another environment"):
         await own_address(str(tmp_path), None, "gpu")
 
 

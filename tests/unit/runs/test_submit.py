@@ -142,7 +142,27 @@ def test_a_map_goes_off_where_slurm_does_not_tell_its_limit(person: FakePerson) 
     assert len(person.slurm.calls("sbatch")) == 2
 
 
+def test_a_slurm_of_another_age_refuses_at_once(person: FakePerson) -> None:
+    """Commands that cannot talk to it are a no: nobody waits for a minute, and what to do is said."""
+    apart = "sbatch: error: slurm_unpack_received_msg: Incompatible versions of client and server code\n"
+    person.slurm.fault("sbatch", fail=f"{apart}sbatch: error: Batch job submission failed: Unspecified error")
+    with pytest.raises(skiva.NotSubmitted, match="choose another environment"):
+        skiva.submit(pow, 2, 3)
+    assert person.slurm.calls("squeue") == []
+
+
 # -- cancelling ----------------------------------------------------------------------------
+
+
+def test_a_cancel_that_reaches_nobody_is_no_cancel(person: FakePerson) -> None:
+    """scancel ends with 0 where it cannot talk to Slurm: that is told, and the run is as it was."""
+    run = skiva.submit(pow, 2, 3)
+    words = "scancel: error: slurm_unpack_received_msg: Incompatible versions of client and server code"
+    (person.slurm.bin / "scancel").write_text(f"#!/bin/sh\necho '{words}' >&2\n")
+    with pytest.raises(Refused, match="too far apart in version"):
+        run.cancel()
+    assert not (run.directory / "cancel.json").exists()
+    assert look(RunDir(run.directory), run.spec, reading(person)).state == "queued"
 
 
 def test_a_cancel_that_slurm_refuses_is_told_and_changes_nothing(person: FakePerson) -> None:

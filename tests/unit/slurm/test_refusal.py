@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
-from skiva_slurm.refusal import last_words, parse_job_id, refusal, submitted
+from skiva_slurm.refusal import check_versions, complaint, last_words, parse_job_id, refusal, submitted
 
 CORPUS = Path(__file__).parent / "corpus"
 ANSWERS = [line.split("\t") for line in (CORPUS / "sbatch.txt").read_text().splitlines()]
@@ -31,6 +31,17 @@ def test_a_submit_plugins_no_is_a_no() -> None:
     for lost in ("", "sbatch: error: Unable to contact slurm controller (connect failure)\n"):
         with pytest.raises(SlurmUnanswered):
             submitted(1, "", lost + failed)
+
+
+def test_versions_too_far_apart_are_a_no_whatever_the_command_ended_with() -> None:
+    """scancel ends with 0 then; the sentence says what to do, and other complaints are passed over."""
+    apart = ANSWERS[-1][1].replace("\\n", "\n").replace("sbatch", "scancel")
+    with pytest.raises(Refused, match=r"^The Slurm commands here .*: choose another environment, and ask"):
+        check_versions(apart)
+    assert complaint(1, apart).startswith("The Slurm commands here")
+    check_versions("scancel: error: Kill job error on job id 1: Unspecified error\n")
+    assert complaint(1, "squeue: error: Unspecified error") == "Slurm is not answering: Unspecified error"
+    assert complaint(3, "") == "Slurm is not answering: exit status 3"
 
 
 @pytest.mark.parametrize(
