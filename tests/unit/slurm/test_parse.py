@@ -102,6 +102,25 @@ def test_the_rest_of_an_array_that_was_cancelled_is_one_job_without_tasks() -> N
     assert (jobs[26].state, jobs[26].array) == ("CANCELLED", Array(15, "0"))
 
 
+def test_a_real_answer_of_a_later_version_is_read() -> None:
+    """24.11 tells of sessions, devices, arrays, ends and forgeries as 22.05 does."""
+    jobs = parse_jobs((CORPUS / "jobs-24.11.txt").read_text(), NONCE)
+    assert sorted(jobs) == list(range(1, 20))
+    assert (jobs[1].tag, jobs[1].life) == ("skiva:skiva:researcher1/:428ca1bf6f126599", Life.RUNNING)
+    assert (jobs[1].gres, jobs[1].nodes) == ((Gres("gpu", "1g.10gb", 1),), ("mig-83e8b7",))
+    assert (jobs[1].start, jobs[1].end) == (1796084629.0, 1796088229.0)
+    assert (jobs[3].user, jobs[3].gres) == ("root", (Gres("gpu", "h100", 2),))
+    assert jobs[6].gres == (Gres("shard", "", 1),)
+    array = {job.array.tasks: job.state for job in jobs.values() if job.array and job.array.job_id == 8}
+    assert array == {"0": "COMPLETED", "1": "COMPLETED", "2": "COMPLETED", "3": "FAILED", "4": "RUNNING"}
+    assert jobs[19].exit_code == "7:0"
+    assert (jobs[9].array, jobs[9].reason) == (Array(9, "1-199%1"), "JobArrayTaskLimit")
+    assert jobs[17].array == Array(9, "0")
+    assert (jobs[10].state, jobs[10].exit_code, jobs[10].array) == ("CANCELLED", "0:15", None)
+    assert (jobs[11].reason, jobs[11].start) == ("JobHeldUser", None)
+    assert (jobs[12].tag, jobs[14].tag, 99 in jobs) == ("", "", False)
+
+
 def test_a_forged_row_in_a_comment_is_only_a_comment() -> None:
     """The real queue held a job whose comment spells a row for job 99; there is no job 99."""
     jobs = parse_jobs(JOBS, NONCE)
@@ -349,6 +368,20 @@ def test_nodes_of_later_versions_are_read() -> None:
     assert not drained.usable
     assert drained.reason.startswith("gres/gpu count reported lower")
     assert down.states == {"DOWN", "NOT_RESPONDING"}
+
+
+def test_real_nodes_of_a_later_version_are_read() -> None:
+    """24.11 leaves out what is used where there is no gres, and tells of shards by device."""
+    named = {name.partition("-")[0]: node for name, node in nodes("24.11").items()}
+    mig, shared = named["mig"], named["shared"]
+    assert (mig.gres, mig.gres_used) == ((Gres("gpu", "1g.10gb", 7),), (Gres("gpu", "1g.10gb", 3),))
+    assert (mig.cores_used, mig.memory_used_mb, mig.partitions) == (3, 2248, ("slices", "lowprio"))
+    assert (named["cpu"].gres, named["cpu"].gres_used) == ((), ())
+    assert shared.gres == (Gres("gpu", "h100", 1), Gres("shard", "h100", 8))
+    assert shared.states == {"IDLE", "DRAIN"}
+    assert not shared.usable
+    assert shared.reason.startswith("fan State=IDLE is broken")
+    assert all(node.usable for name, node in named.items() if name != "shared")
 
 
 def test_what_a_line_of_a_node_leaves_out_is_nothing() -> None:
