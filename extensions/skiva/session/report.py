@@ -35,7 +35,8 @@ def report(api_url: str, token: str, body: dict[str, object], patience: float) -
             _post(f"{api_url}/skiva/report", token, body)
             return
         except urllib.error.HTTPError as answer:
-            problem = _sentence(answer)
+            with answer:
+                problem = _sentence(answer)
             now = time.monotonic()
             forbidden_since = (forbidden_since or now) if answer.code == 403 else None
             may_pass = forbidden_since is not None and now - forbidden_since < _FORBIDDEN_PATIENCE

@@ -54,7 +54,8 @@ def ask_hub(url: str, timeout: float) -> dict[str, str]:
             body = response.read(65536)
         version = str(json.loads(body)["version"])
     except urllib.error.HTTPError as problem:
-        return {"answer": "other", "words": f"it answered {problem.code}"}
+        with problem:
+            return {"answer": "other", "words": f"it answered {problem.code}"}
     except (urllib.error.URLError, OSError) as problem:
         return _unanswered(getattr(problem, "reason", problem))
     except (ValueError, KeyError, TypeError):
