@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -12,9 +13,12 @@ _XSRF = re.compile(r'name="_xsrf"\s+value="([^"]+)"')
 
 
 @contextmanager
-def sign_in(url: str, name: str, password: str) -> Iterator[httpx.Client]:
-    """A client with the cookies of an account that has just signed in at `url`; it follows redirects."""
-    with httpx.Client(base_url=url, timeout=60, trust_env=False, follow_redirects=True) as client:
+def sign_in(url: str, name: str, password: str, **options: Any) -> Iterator[httpx.Client]:
+    """A client with the cookies of an account that has just signed in at `url`; it follows redirects.
+
+    `options` are httpx's, for a client that is a special one.
+    """
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, follow_redirects=True, **options) as client:
         page = client.get("/hub/login")
         form = {"username": name, "password": password, "_xsrf": xsrf_of(page.text)}
         done = client.post("/hub/login?next=/hub/home", data=form)
