@@ -84,13 +84,16 @@ async def _examine(site: Site, given: argparse.Namespace, tell: Callable[[str], 
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     tell("Asking Slurm")
-    findings = await of_machine(site, given.hub_user, given.user or _somebody())
+    person = given.user or _somebody()
+    findings = await of_machine(site, given.hub_user, person)
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    account = given.hub_user if machine.serves_many(site) else me
     try:
-        facts = await read(site)
+        facts = await read(site, caller=me, account=account, person=person)
     except SlurmUnanswered as problem:
         cure = "Correct bin and conf in [cluster], start Slurm and munge, and see that the clocks agree."
         return [error(Group.SLURM, f"Slurm does not answer: {problem}.", cure), *findings]
-    findings = [*of_slurm(site, facts), *findings, *await machine.addresses(site, facts)]
+    findings = [*of_slurm(site, facts, account, person), *findings, *await machine.addresses(site, facts)]
     if given.probe:
         findings += await probe(site, facts, patience=given.wait, tell=tell)
     else:
@@ -99,14 +102,21 @@ async def _examine(site: Site, given: argparse.Namespace, tell: Callable[[str], 
     return findings
 
 
-def of_slurm(site: Site, facts: Facts) -> list[Finding]:
-    """What comparing the site with Slurm's own words brings. Pure."""
+def of_slurm(
+    site: Site, facts: Facts, account: str = _HUB_ACCOUNT, person: str | None = None
+) -> list[Finding]:
+    """What comparing the site with Slurm's own words brings. Pure.
+
+    Args:
+        account: the hub's.
+        person: the one who probes.
+    """
     return [
         *slurm_checks.check(site, facts),
         *slices.check(site, facts),
         *clusters.check(site, facts),
         *fencing.check(site, facts),
-        *accounts.check(site, facts),
+        *accounts.check(site, facts, account, person),
     ]
 
 

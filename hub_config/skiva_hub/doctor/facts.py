@@ -1,8 +1,10 @@
 """What Slurm says of itself, read once for all checks. The parsers are pure; `read` runs the commands."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from skiva_hub.site import Site
 from skiva_slurm.errors import SlurmUnanswered
@@ -11,6 +13,29 @@ from skiva_slurm.parse import NODE_QUERY, parse_nodes
 from skiva_slurm.runner import run
 
 _NOTHING = frozenset({"(null)", "(none)", "NONE", "N/A", "n/a", "none", ""})
+
+
+_OPERATORS = frozenset({"operator", "administrator"})
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody in Slurm's accounting."""
+
+    operator: bool
+    default_account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """What somebody may use by one account."""
+
+    account: str
+    partition: str
+    """Empty where it is for every partition."""
+    qos: frozenset[str]
+    most_submitted: int | None
+    """Jobs that may wait and run at a time; None where nothing limits them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +51,53 @@ class Facts:
     reservations: frozenset[str] = frozenset()
     accounts: frozenset[str] | None = None
     """None where sacctmgr does not answer."""
-    qos: frozenset[str] | None = None
+    qos: Mapping[str, int | None] | None = None
+    """Jobs that one person may have waiting or running in each; None where sacctmgr does not answer."""
+    users: Mapping[str, User] | None = None
+    """Of the hub's account, the one that extends sessions, the person that probes, and the caller."""
+    associations: tuple[Association, ...] | None = None
+    """Of the person that probes; None where they cannot be seen."""
+    caller: str = ""
+    """The account that asked."""
+
+    @property
+    def accounting(self) -> bool:
+        """Whether Slurm keeps accounts at all."""
+        return "slurmdbd" in self.said("AccountingStorageType")
+
+    @property
+    def enforced(self) -> frozenset[str]:
+        """What Slurm checks before it takes a job: associations, limits, qos."""
+        said = set(self.flags("AccountingStorageEnforce")) if self.accounting else set()
+        said |= {"safe", "qos"} if "all" in said else set()
+        said |= {"limits"} if "safe" in said else set()
+        said |= {"associations"} if said & {"limits", "qos", "wckeys"} else set()
+        return frozenset(said)
+
+    @property
+    def epilogs(self) -> tuple[str, ...]:
+        """The programs that Slurm runs on a node at the end of a job, as paths or patterns."""
+        named = (v for name, v in self.config.items() if re.fullmatch(r"epilog(\[\d+\])?", name))
+        return tuple(path for path in named if path)
+
+    def is_operator(self, name: str) -> bool | None:
+        """Whether an account may see and change other people's jobs; None where that cannot be seen."""
+        if name in {"root", self._slurm_user}:
+            return True
+        if self.users is not None and name in self.users:
+            return self.users[name].operator
+        return None if self.accounting and not self.would_see(name) else False
+
+    def would_see(self, name: str) -> bool:
+        """Whether the caller is shown an account of Slurm's accounting; others may be kept from them."""
+        if self.users is None:
+            return False
+        mine = self.users.get(self.caller)
+        return self.caller in {name, "root", self._slurm_user} or (mine is not None and mine.operator)
+
+    @property
+    def _slurm_user(self) -> str:
+        return self.config.get("slurmuser", "").partition("(")[0]
 
     def flags(self, name: str) -> tuple[str, ...]:
         """A comma-separated setting's parts in small letters."""
@@ -64,14 +135,47 @@ def parse_names(text: str) -> frozenset[str]:
     return frozenset(line.strip() for line in text.splitlines() if line.strip())
 
 
+def parse_rows(text: str, columns: int) -> list[list[str]]:
+    """The rows of `sacctmgr -nP`, those that have so many columns."""
+    rows = (line.split("|") for line in text[: 16 << 20].splitlines())
+    return [[cell.strip() for cell in row] for row in rows if len(row) == columns]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 12 else None
+
+
+def parse_qos(text: str) -> dict[str, int | None]:
+    """`format=name,maxsubmitjobsperuser`."""
+    return {name: _number(most) for name, most in parse_rows(text, 2)}
+
+
+def parse_users(text: str) -> dict[str, User]:
+    """`format=user,adminlevel,defaultaccount`."""
+    return {name: User(level.lower() in _OPERATORS, account) for name, level, account in parse_rows(text, 3)}
+
+
+def parse_associations(text: str) -> tuple[Association, ...]:
+    """`format=account,partition,qos,maxsubmitjobs`."""
+    return tuple(
+        Association(account, partition, frozenset(qos.split(",")) - {""}, _number(most))
+        for account, partition, qos, most in parse_rows(text, 4)
+    )
+
+
 def environment(site: Site) -> dict[str, str]:
     """The variables that Slurm's commands get."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     return env | ({"SLURM_CONF": str(site.cluster.conf)} if site.cluster.conf else {})
 
 
-async def read(site: Site) -> Facts:
+async def read(site: Site, *, caller: str = "", account: str = "", person: str | None = None) -> Facts:
     """Ask Slurm for everything that the checks compare with.
+
+    Args:
+        caller: the account that asks.
+        account: the hub's.
+        person: the one who probes.
 
     Raises:
         SlurmUnanswered: it does not answer.
@@ -86,23 +190,41 @@ async def read(site: Site) -> Facts:
         partitions=parse_records(partitions, "PartitionName"),
         features=_features(nodes),
         reservations=frozenset(parse_records(reservations, "ReservationName")),
-        accounts=await _names(site, config, ["show", "account", "format=account"]),
-        qos=await _names(site, config, ["show", "qos", "format=name"]),
+        caller=caller,
+        **await _accounting(site, config, {caller, account, site.hours.extend_as, person}, person),
     )
+
+
+async def _accounting(
+    site: Site, config: Mapping[str, str], names: Collection[str | None], person: str | None
+) -> dict[str, Any]:
+    """What Slurm's database says; of what it does not answer nothing is known."""
+    if "slurmdbd" not in config.get("accountingstoragetype", ""):
+        return {}
+    listed = ",".join(sorted(name for name in names if name))
+    cluster = f"cluster={config.get('clustername', '')}"
+    asked: dict[str, tuple[Callable[[str], Any], Sequence[str]]] = {
+        "accounts": (parse_names, ["account", "format=account"]),
+        "qos": (parse_qos, ["qos", "format=name,maxsubmitjobsperuser"]),
+    }
+    if listed:
+        asked["users"] = (
+            parse_users,
+            ["user", "where", f"name={listed}", "format=user,adminlevel,defaultaccount"],
+        )
+    if person:
+        columns = "format=account,partition,qos,maxsubmitjobs"
+        asked["associations"] = parse_associations, ["assoc", "where", f"user={person}", cluster, columns]
+    found: dict[str, Any] = {}
+    for name, (parse, question) in asked.items():
+        with suppress(SlurmUnanswered):
+            found[name] = parse(await _ask(site, "sacctmgr", "-n", "-P", "show", *question))
+    return found
 
 
 def _features(nodes: str) -> dict[str, frozenset[str]]:
     records = parse_records(nodes, "NodeName")
     return {name: frozenset(r.get("AvailableFeatures", "").split(",")) - {""} for name, r in records.items()}
-
-
-async def _names(site: Site, config: Mapping[str, str], question: Sequence[str]) -> frozenset[str] | None:
-    if "slurmdbd" not in config.get("accountingstoragetype", ""):
-        return None
-    try:
-        return parse_names(await _ask(site, "sacctmgr", "-n", "-P", *question))
-    except SlurmUnanswered:
-        return None
 
 
 async def _ask(site: Site, command: str, *arguments: str) -> str:

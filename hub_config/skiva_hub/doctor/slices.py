@@ -1,5 +1,6 @@
 """Does Slurm have what the slices and partitions of the site file ask for? Pure."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from skiva_hub.doctor.facts import Facts
@@ -46,6 +47,13 @@ def partition_state(name: str, found: Mapping[str, str]) -> Iterator[Finding]:
             _G,
             f"Partition {name} gives whole nodes only, however small the slice.",
             "Remove OverSubscribe=EXCLUSIVE from it, or use another partition for slices.",
+        )
+    if re.fullmatch(r"FORCE(:([2-9]|[1-9][0-9]+))?", found.get("OverSubscribe", "")):
+        yield warning(
+            _G,
+            f"Partition {name} lets jobs share cores (OverSubscribe={found['OverSubscribe']}): sessions "
+            "slow each other down, and what pages call free may wait for other partitions of its nodes.",
+            "Set OverSubscribe=NO for it in slurm.conf, or use another partition for slices.",
         )
     if found.get("ReqResv") == "YES":
         yield warning(_G, f"Partition {name} asks for a reservation.", "Name one in each of its slices.")

@@ -62,7 +62,8 @@ def test_a_site_that_fits_its_slurm_has_no_errors(site: Site, facts: Facts) -> N
     found = of_slurm(site, facts)
     assert [f for f in found if f.level is Level.ERROR] == []
     assert [f.sentence for f in found if f.level is Level.WARNING] == [
-        "Slurm 22.05.8 is of a series that got no security fixes of 2025."
+        "Slurm 22.05.8 is of a series that got no security fixes of 2025.",
+        "Nothing limits how many jobs one person may submit; all together may have 10000 (MaxJobCount).",
     ]
     assert "Slice 1g.10gb: 7 at a time on 1 node." in [f.sentence for f in found]
     assert "Slice h100: 4 at a time on 2 nodes." in [f.sentence for f in found]
@@ -128,12 +129,18 @@ SLURM = [
         "Remove job_env",
     ),
     (config(accountingstoreflags="job_script"), "ok", "keeps every job's script", ""),
-    (config(privatedata="jobs,usage"), "warning", "hides jobs", "AdminLevel=Operator"),
-    (config(privatedata="nodes"), "warning", "hides nodes", "AdminLevel=Operator"),
+    (config(privatedata="jobs,usage"), "error", "hides jobs, and skiva-hub is no", "take jobs out of"),
+    (
+        config(privatedata="all"),
+        "error",
+        "hides jobs and nodes and partitions",
+        "operators with slurmdbd alone",
+    ),
     (lambda f: replace(f, partitions={}), "error", "Slurm has no partition slices", "Slurm has none"),
     (partition("gpu", State="DRAIN"), "error", "Partition gpu is DRAIN", "State=UP"),
     (partition("gpu", RootOnly="YES"), "error", "for root alone", "RootOnly=NO"),
     (partition("gpu", OverSubscribe="EXCLUSIVE"), "warning", "gives whole nodes only", "OverSubscribe"),
+    (partition("gpu", OverSubscribe="FORCE:4"), "warning", "lets jobs share cores", "OverSubscribe=NO"),
     (partition("gpu", ReqResv="YES"), "warning", "asks for a reservation", "Name one"),
     (
         partition("gpu", MaxTime="4:00:00"),
@@ -297,7 +304,7 @@ def test_findings_are_printed_in_groups_with_a_sum(site: Site, facts: Facts) -> 
     text = as_text(Path("site.toml"), found, colour=False)
     assert "  warning  Slurm 22.05.8 is of a series" in text
     assert "    error  a [0mb\n           c d\n" in text
-    assert text.splitlines()[-1].startswith("1 error, 1 warning, ")
+    assert text.splitlines()[-1].startswith("1 error, 2 warnings, ")
     assert "\x1b" not in text
     assert "\x1b[31m  error\x1b[0m" in as_text(Path("site.toml"), found, colour=True)
     assert '"errors": 1' in as_json(Path("site.toml"), found)
