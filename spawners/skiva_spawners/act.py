@@ -114,10 +114,12 @@ def log(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
         return {"log": file.read(_LOG_TAIL).decode(errors="replace")}
 
 
-def forget(config: dict[str, Any], *, nonce: str) -> dict[str, Any]:
+def forget(config: dict[str, Any], *, nonce: str, with_log: bool = False) -> dict[str, Any]:
     """Remove the private file of a session that has ended; its log, if it got one, stays for its owner."""
     run_dir = _run_dir(Path(pwd.getpwuid(os.getuid()).pw_dir), config["run_dirs"], nonce)
     (run_dir / "server.json").unlink(missing_ok=True)
+    if with_log:
+        (run_dir / "log").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         run_dir.rmdir()
     return {"forgotten": nonce}

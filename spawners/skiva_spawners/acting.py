@@ -85,13 +85,15 @@ class Actor:
             return ()
         return tuple(answer.get("log", "").splitlines()[-lines:])
 
-    async def forget(self, account: str, nonce: str) -> None:
-        """Remove the secrets of a session that has ended.
+    async def forget(self, account: str, nonce: str, *, with_log: bool = False) -> None:
+        """Remove the secrets of a session that has ended; its log stays for its owner unless that goes too.
 
         Raises:
             ActingFailed, SlurmUnanswered: they are still there; they are worthless by then.
         """
-        await self._ask(account, {"action": "forget", "nonce": nonce})
+        await self._ask(
+            account, {"action": "forget", "nonce": nonce} | ({"with_log": True} if with_log else {})
+        )
 
     def _argv(self, account: str) -> list[str]:
         myself = pwd.getpwuid(os.getuid()).pw_name

@@ -2,9 +2,12 @@
 
 import json
 import os
+import pwd
+import re
 import signal
 import subprocess
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +37,10 @@ def probes(cluster: Any) -> list[str]:
     return str(done.stdout).splitlines()
 
 
-def traces() -> list[Path]:
-    """What the doctor has in the home of whoever asks it."""
-    return list((Path.home() / ".local/state/skiva").glob("doctor-*"))
+def traces(people: Iterable[str]) -> list[Path]:
+    """Directories of servers, and of probes, in people's homes."""
+    homes = [Path(pwd.getpwnam(person).pw_dir) for person in people]
+    return sorted(path for home in homes for path in (home / ".local/state/skiva/servers").glob("*"))
 
 
 @pytest.fixture
@@ -57,6 +61,7 @@ def site(cluster: Any, tmp_path: Path) -> Callable[..., Path]:
 
 def test_the_embedded_cluster_is_proved_slice_by_slice(cluster: Any) -> None:
     """No errors; each slice's devices, memory and ways are proved by a job; no job and no file stays."""
+    before = traces(cluster.people)
     told = examine(cluster)
     assert told["errors"] == 0, sentences(told, "error")
     good = sentences(told, "ok")
@@ -67,9 +72,10 @@ def test_the_embedded_cluster_is_proved_slice_by_slice(cluster: Any) -> None:
     assert "2 of 2 devices can be opened" in good
     assert good.count("This machine reaches it at 127.0.0.1.") == 5
     assert good.count(f"The hub answers at {cluster.url}/hub/api") == 2
-    assert "The helper answers as" in good
+    assert "The helper answers as researcher" in good
+    assert re.search(r"slurm could extend a job of researcher[123]\.", good), good
     assert probes(cluster) == []
-    assert traces() == []
+    assert traces(cluster.people) == before
 
 
 def test_people_read_groups_and_a_sum(cluster: Any) -> None:
@@ -139,6 +145,7 @@ def test_a_doctor_that_is_told_to_end_cancels_its_jobs(
     cluster: Any, wait_for: Callable[..., Any], number: signal.Signals
 ) -> None:
     """Ctrl-C and kill leave no job in the queue and no file in the home."""
+    before = traces(cluster.people)
     job = cluster.submit("researcher1", "-p", "slices", "--gres=gpu:1g.10gb:7", script="exec sleep 300")
     try:
         cluster.wait_state(job, "RUNNING")
@@ -156,14 +163,14 @@ def test_a_doctor_that_is_told_to_end_cancels_its_jobs(
         ]
         doctor = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         wait_for(lambda: any("PENDING" in line for line in probes(cluster)), what="a probe waits")
-        assert traces()
+        assert traces(cluster.people) != before
         os.kill(doctor.pid, number)
         _, said = doctor.communicate(timeout=30)
         assert doctor.returncode == 130
         assert "Traceback" not in said
         assert "has been cancelled" in said
         wait_for(lambda: probes(cluster) == [], what="the probes are gone")
-        assert traces() == []
+        assert traces(cluster.people) == before
     finally:
         cluster.run_as("root", ["/usr/bin/scancel", str(job)])
 
@@ -178,12 +185,76 @@ def test_a_slurm_that_does_not_answer_is_one_error(cluster: Any, site: Callable[
     assert "Environment base is there" in sentences(told, "ok")
 
 
-def test_an_ordinary_account_can_prove_the_slices_that_it_may_use(cluster: Any) -> None:
-    """The probe jobs are the caller's own; only the helper is left to root and the hub's account."""
+def doctor(cluster: Any, account: str, *arguments: str) -> dict[str, Any]:
+    """What the doctor says to an account."""
     python = f"{cluster.dir}/venv/hub/bin/python"
-    argv = [python, "-I", "-m", "skiva_hub.cli", "doctor", "--json", "--dir", str(cluster.dir)]
-    done = cluster.run_as("researcher1", argv, timeout=120)
+    argv = [python, "-I", "-m", "skiva_hub.cli", "doctor", "--json", "--dir", str(cluster.dir), *arguments]
+    # The hub's account has no home to be in.
+    done = cluster.run_as("root", ["/usr/sbin/runuser", "-u", account, "--", *argv], timeout=150)
     assert done.stdout, done.stderr
-    told = json.loads(done.stdout)
-    assert "Slice h100 on gpu" in sentences(told, "ok"), done.stdout
-    assert "Whether the helper answers was not tried." in sentences(told, "warning")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize("account", ["root", "skiva-hub"])
+def test_one_call_proves_the_helper_the_slices_and_more_hours_as_a_person(cluster: Any, account: str) -> None:
+    """As root or as the hub's account, whose own jobs Slurm may refuse, probes are a person's."""
+    told = doctor(cluster, account, "--user", "instructor1")
+    good = sentences(told, "ok")
+    assert told["errors"] == 0, sentences(told, "error")
+    assert "The helper answers as instructor1." in good
+    assert "Slice h100 on gpu" in good
+    assert "slurm could extend a job of instructor1." in good
+    argv = ["/usr/bin/squeue", "-h", "-t", "all", "-n", "skiva-doctor", "-o", "%u"]
+    assert "instructor1" in cluster.run_as("root", argv).stdout.split()
+
+
+def test_an_ordinary_account_can_prove_the_slices_that_it_may_use(cluster: Any) -> None:
+    """The probe jobs are the caller's own; whether the hub may act as people is left to root and the hub."""
+    told = doctor(cluster, "researcher1")
+    assert "Slice h100 on gpu" in sentences(told, "ok")
+    assert "Whether the hub may act as people was not tried." in sentences(told, "warning")
+    other = doctor(cluster, "researcher1", "--user", "researcher2")
+    assert "researcher1 cannot act as researcher2." in sentences(other, "error")
+    assert "Nothing was proved by a job." in sentences(other, "warning")
+
+
+def test_what_the_helper_and_the_site_file_do_not_agree_on_is_found(
+    cluster: Any, site: Callable[..., Path]
+) -> None:
+    """An operator that is no account, or unknown to the helper; another place for sessions' files."""
+
+    def wrong(*changes: tuple[str, str]) -> str:
+        return sentences(examine(cluster, "--no-probe", "--site", str(site(*changes))), "error")
+
+    extend_as = (
+        f'extend_as = "{tomllib.loads((cluster.dir / "site.toml").read_text())["hours"]["extend_as"]}"'
+    )
+    assert "there is no account ghost" in wrong((extend_as, 'extend_as = "ghost"'))
+    assert "does not list nobody (extend_as in [hours])" in wrong((extend_as, 'extend_as = "nobody"'))
+    said = wrong(('run_dirs = ".local/state/skiva/servers"', 'run_dirs = ".skiva"'))
+    assert "has .local/state/skiva/servers as run_dirs, the site file .skiva as run_dirs in [hub]." in said
+
+
+@pytest.mark.parametrize("epilog", [True, False])
+def test_a_job_that_could_stay_behind_is_an_error_unless_an_epilog_ends_it(
+    cluster: Any, epilog: bool
+) -> None:
+    """On cgroup v1 a job's user makes cgroups below the job's own, where its end does not look."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        pytest.skip("cgroup v2 gives nobody the job's cgroups")
+    conf = cluster.dir / "slurm" / "slurm.conf"
+    kept = conf.read_text()
+    try:
+        if not epilog:
+            conf.write_text("".join(line for line in kept.splitlines(True) if not line.startswith("Epilog=")))
+            cluster.run_as("root", ["/usr/bin/scontrol", "reconfigure"])
+        told = examine(cluster)
+    finally:
+        if not epilog:
+            conf.write_text(kept)
+            cluster.run_as("root", ["/usr/bin/scontrol", "reconfigure"])
+    if epilog:
+        assert "An epilog ends what jobs leave in cgroups of their own on " in sentences(told, "ok")
+    else:
+        assert "1g.10gb, h100, 2xh100 cannot be kept from who was here before." in sentences(told, "error")

@@ -4,14 +4,13 @@ import argparse
 import asyncio
 import json
 import os
-import pwd
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from skiva_hub.doctor import accounts, clusters, environments, fencing, machine, slices, slurm_checks
+from skiva_hub.doctor import accounts, clusters, environments, fencing, helper, machine, slices, slurm_checks
 from skiva_hub.doctor.facts import Facts, read
 from skiva_hub.doctor.finding import Finding, Group, Level, error, warning
 from skiva_hub.doctor.probe import probe
@@ -53,10 +52,14 @@ def _arguments() -> argparse.ArgumentParser:
         "--probe",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="submit a short job for each slice, as the account that runs the doctor",
+        help="submit a short job for each slice, as a session would be",
     )
     parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="seconds a probe job may queue")
-    parser.add_argument("--user", metavar="NAME", help="somebody as whom the helper is tried")
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="who submits the jobs, through the helper; one of the hub's people if not said",
+    )
     parser.add_argument(
         "--hub-user", metavar="NAME", default=_HUB_ACCOUNT, help="the account the hub runs as"
     )
@@ -84,22 +87,22 @@ async def _examine(site: Site, given: argparse.Namespace, tell: Callable[[str], 
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     tell("Asking Slurm")
-    person = given.user or _somebody()
-    findings = await of_machine(site, given.hub_user, person)
-    me = pwd.getpwuid(os.geteuid()).pw_name
-    account = given.hub_user if machine.serves_many(site) else me
+    account = given.hub_user if helper.serves_many(site) else helper.myself()
+    findings, way = await helper.examine(site, account, given.user)
+    if way:
+        findings += await helper.extension(site, way, account)
+    findings += [*environments.environments(site), await machine.hub(site)]
+    person = way.person if way else given.user
     try:
-        facts = await read(site, caller=me, account=account, person=person)
+        facts = await read(site, caller=helper.myself(), account=account, person=person)
     except SlurmUnanswered as problem:
         cure = "Correct bin and conf in [cluster], start Slurm and munge, and see that the clocks agree."
         return [error(Group.SLURM, f"Slurm does not answer: {problem}.", cure), *findings]
     findings = [*of_slurm(site, facts, account, person), *findings, *await machine.addresses(site, facts)]
-    if given.probe:
-        findings += await probe(site, facts, patience=given.wait, tell=tell)
-    else:
-        cure = "Run the doctor without --no-probe."
-        findings.append(warning(Group.PROBES, "Nothing was proved by a job.", cure))
-    return findings
+    if given.probe and way:
+        return findings + await probe(site, facts, way, patience=given.wait, tell=tell)
+    cure = "Mend what is said of the helper." if given.probe else "Run the doctor without --no-probe."
+    return [*findings, warning(Group.PROBES, "Nothing was proved by a job.", cure)]
 
 
 def of_slurm(
@@ -118,24 +121,6 @@ def of_slurm(
         *fencing.check(site, facts),
         *accounts.check(site, facts, account, person),
     ]
-
-
-async def of_machine(site: Site, account: str, person: str | None) -> list[Finding]:
-    """What there is to see on the hub's machine without Slurm."""
-    helper = await machine.helper(site, account, person)
-    return [*environments.environments(site), *helper, await machine.hub(site)]
-
-
-def _somebody() -> str | None:
-    """An ordinary account to try the helper as: who called sudo, or a member of skiva-users."""
-    import grp
-
-    if os.environ.get("SUDO_USER", "root") != "root":
-        return os.environ["SUDO_USER"]
-    try:
-        return next(iter(grp.getgrnam("skiva-users").gr_mem), None)
-    except KeyError:
-        return None if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def as_text(path: Path, findings: Sequence[Finding], *, colour: bool) -> str:

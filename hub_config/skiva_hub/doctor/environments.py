@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from skiva_hub.doctor.finding import Finding, Group, error, listed, ok, warning
-from skiva_hub.doctor.machine import serves_many
+from skiva_hub.doctor.helper import serves_many
 from skiva_hub.doctor.paths import changeable, weaknesses
 from skiva_hub.site import Environment, Site
 from skiva_images.record import FILE, read_record

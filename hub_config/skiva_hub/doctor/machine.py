@@ -1,134 +1,19 @@
-"""The hub's own machine: environments, the helper with its sudoers line, addresses of hub and nodes."""
+"""The hub's own machine: how the hub is reached, how nodes are, and whether one of them is this machine."""
 
 import asyncio
-import json
-import os
-import pwd
-import re
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from skiva_hub.doctor.facts import Facts
 from skiva_hub.doctor.finding import Finding, Group, error, listed, ok, warning
+from skiva_hub.doctor.helper import serves_many
 from skiva_hub.doctor.on_node import ask_hub
-from skiva_hub.doctor.paths import weaknesses
 from skiva_hub.site import Site
-from skiva_slurm.errors import SlurmUnanswered
-from skiva_slurm.runner import run
 
 _G = Group.HUB
-_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-
-
-def serves_many(site: Site) -> bool:
-    """Whether the helper acts as other accounts than the hub's own."""
-    return any("{user}" in part for part in site.hub.helper)
-
-
-def helper_program(helper: Sequence[str]) -> Path | None:
-    """The program that acts as the user: what sudo starts, or the command itself."""
-    parts = helper[1:] if helper and PurePath(helper[0]).name == "sudo" else helper[:1]
-    return next((Path(part) for part in parts if part.startswith("/")), None)
-
-
-def helper_file(site: Site) -> Iterator[Finding]:
-    """The helper belongs to root and cannot be changed."""
-    if not site.hub.helper:
-        cure = "Write helper in [hub]; the manual has the command line and the sudoers line."
-        yield error(_G, "The site names no helper, so the hub can start nothing for anybody.", cure)
-        return
-    program = helper_program(site.hub.helper)
-    if program is None:
-        cure = (
-            'Write it as e.g. helper = ["/usr/bin/sudo", "-n", "-H", "-u", "{user}", "--", "/…/skiva-act"].'
-        )
-        yield error(_G, "The helper's command line has no program with its whole path.", cure)
-        return
-    try:
-        owners = {0} if serves_many(site) else {0, os.geteuid()}
-        found = [*weaknesses(program, owners, for_all=serves_many(site))]
-    except OSError:
-        yield error(_G, f"The helper {program} is not there.", "Install it, or correct helper in [hub].")
-        return
-    if found:
-        cure = "It acts as every user: it and all directories above must belong to root alone."
-        yield error(_G, f"The helper: {listed(found, 3)}.", cure)
-
-
-def sudo_grants(text: str) -> list[tuple[bool, str]]:
-    """What `sudo -l` lists: for each command whether it needs no password, and the command."""
-    _, found, rest = text.partition("may run the following commands")
-    grants: list[tuple[bool, str]] = []
-    for line in rest.splitlines()[1:] if found else ():
-        match = re.match(r"\s+\([^)]*\)\s+((?:[A-Z_]+:\s*)*)(.*)", line)
-        if match:
-            grants += [("NOPASSWD:" in match[1], c.strip()) for c in match[2].split(", ")]
-    return grants
-
-
-def sudoers(text: str, account: str, program: Path) -> Iterator[Finding]:
-    """The hub's account may run the helper without a password, and nothing else."""
-    grants = sudo_grants(text)
-    line = f"{account} ALL=(%skiva-users) NOPASSWD: {program}"
-    # Another hub on this machine, with a helper of its own, is no reason to worry.
-    wide = sorted({c for _, c in grants if PurePath(c.split(" ")[0]).name != program.name})
-    if "ALL" in wide:
-        yield error(_G, f"{account} may run anything as others.", f"Allow it this alone: {line}")
-        return
-    if wide:
-        yield warning(_G, f"{account} may also run {listed(wide)} as others.", f"This is enough: {line}")
-    if not any(free and command.split(" ")[0] == str(program) for free, command in grants):
-        cure = f"Add to /etc/sudoers.d/skiva: {line}"
-        yield error(_G, f"{account} may not run the helper as others without a password.", cure)
-
-
-async def helper(site: Site, account: str, person: str | None) -> list[Finding]:
-    """The helper's file, its sudoers line, and whether it really answers as somebody."""
-    found = [*helper_file(site)]
-    program = helper_program(site.hub.helper)
-    if found or program is None:
-        return found
-    if serves_many(site):
-        try:
-            pwd.getpwnam(account)
-        except KeyError:
-            cure = "Create it, or name the hub's account with --hub-user."
-            return [error(_G, f"There is no account {account} for the hub to run as.", cure)]
-        whose = ["-U", account] if os.geteuid() == 0 else []
-        if os.geteuid() == 0 or pwd.getpwuid(os.geteuid()).pw_name == account:
-            try:
-                listing = await run(["sudo", "-n", "-l", *whose], env=_ENV, timeout=20)
-            except SlurmUnanswered as problem:
-                return [error(_G, f"sudo cannot be asked: {problem}.", "Install sudo.")]
-            found += sudoers(listing.stdout, account, program)
-    if not any(f.level == "error" for f in found):
-        found += [await _answers(site, account, person)]
-    return found
-
-
-async def _answers(site: Site, account: str, person: str | None) -> Finding:
-    """Ask the helper for something that it does not know: saying so is all that it has to do."""
-    me = pwd.getpwuid(os.geteuid()).pw_name
-    if not serves_many(site):
-        person = me
-    if person is None or (serves_many(site) and me not in {account, "root"}):
-        cure = "Run the doctor as root or as the hub's account, with --user and somebody's account."
-        return warning(_G, "Whether the helper answers was not tried.", cure)
-    before = ["sudo", "-n", "-u", account, "--"] if serves_many(site) and me != account else []
-    argv = [*before, *(part.replace("{user}", person) for part in site.hub.helper)]
-    try:
-        done = await run(argv, env=_ENV, stdin=b'{"action": "none"}', timeout=30)
-        answer = json.loads(done.stdout)["error"]
-    except SlurmUnanswered as problem:
-        return error(_G, f"The helper does not answer: {problem}.", "Try its command line by hand.")
-    except (ValueError, KeyError, TypeError):
-        said = next((line for line in done.stderr.splitlines() if line.strip()), "it said nothing")
-        cure = "Look at the sudoers line, and at etc/act.json beside the helper's directory."
-        return error(_G, f"The helper does not answer as {person}: {said[:200]}.", cure)
-    if not str(answer).startswith("not a request"):
-        return error(_G, f"The helper cannot work: {answer}.", "Look at etc/act.json beside its directory.")
-    return ok(_G, f"The helper answers as {person}.")
+_PTRACE_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 async def hub(site: Site) -> Finding:
@@ -157,23 +42,64 @@ def hub_answer(group: Group, place: str, url: str, said: dict[str, str]) -> Find
 
 
 async def addresses(site: Site, facts: Facts) -> list[Finding]:
-    """The address that Slurm has for each node means something on this machine."""
+    """The address that Slurm has for each node means something on this machine, and is another machine's."""
     ours = {p.name for p in site.partition}
     nodes = {n.name: n.address for n in facts.nodes.values() if ours.intersection(n.partitions)}
     turns = asyncio.Semaphore(16)
 
-    async def resolves(address: str) -> bool:
+    async def known(address: str) -> list[str]:
         async with turns:
             loop = asyncio.get_running_loop()
             try:
                 async with asyncio.timeout(10):
-                    return bool(await loop.getaddrinfo(address, None, type=socket.SOCK_STREAM))
+                    found = await loop.getaddrinfo(address, None, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):
-                return False
+                return []
+            return [str(entry[4][0]) for entry in found]
 
-    known = await asyncio.gather(*(resolves(address) for address in nodes.values()))
-    lost = [f"{name} ({nodes[name]})" for name, is_known in zip(nodes, known, strict=True) if not is_known]
-    return [address_finding(lost, nodes)]
+    found = dict(zip(nodes, await asyncio.gather(*map(known, nodes.values())), strict=True))
+    lost = [f"{name} ({nodes[name]})" for name, known_as in found.items() if not known_as]
+    findings = [address_finding(lost, nodes)]
+    if site.cluster.fenced and serves_many(site):
+        findings += ptrace(nodes_here(found), _ptrace_scope())
+    return findings
+
+
+def nodes_here(addresses: Mapping[str, Iterable[str]]) -> list[str]:
+    """The nodes that are this machine."""
+    return [name for name, known_as in addresses.items() if any(map(_is_mine, known_as))]
+
+
+def _is_mine(address: str) -> bool:
+    """What is sent to an address of one's own is sent from it; nothing is sent to find out."""
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asked,
+    ):
+        asked.connect((address, 9))
+        return bool(asked.getsockname()[0] == address)
+    return False
+
+
+def _ptrace_scope() -> int | None:
+    try:
+        return int(_PTRACE_SCOPE.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def ptrace(here: Collection[str], scope: int | None) -> list[Finding]:
+    """Whether a job can take over the helper that acts as its owner, which no fence of a job holds."""
+    if not here or (scope or 0) >= 1:
+        return []
+    sentence = (
+        f"The hub is on a node ({listed(here, 2)}), where a job can take over the helper that acts as its "
+        "owner, and so leave its fence: it reaches all devices, and its time and memory have no limit."
+    )
+    cure = "Write kernel.yama.ptrace_scope = 1 to /etc/sysctl.d/skiva.conf and run sysctl --system"
+    if scope is None:
+        cure = "This kernel has no Yama (kernel.yama.ptrace_scope). Boot one that has"
+    return [warning(Group.NODES, sentence, f"{cure}; or keep the hub on a machine that is no node.")]
 
 
 def address_finding(lost: Collection[str], nodes: Iterable[str]) -> Finding:

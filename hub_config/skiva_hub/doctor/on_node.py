@@ -1,7 +1,7 @@
 """What a probe job does on its node. Standard library alone: the text of this file is the job's program.
 
-It reads what to do from the variable SKIVA_PROBE and prints lines of JSON, each behind
-the probe's word.
+It reads what to do from `server.json` in its directory, where a session has its secrets, and prints lines of
+JSON, each behind the probe's word.
 """
 
 import json
@@ -14,6 +14,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 _NEEDED = """
@@ -118,12 +121,48 @@ def run_python(python: list[str], arguments: list[str], timeout: float) -> dict[
         return {"status": 127, "out": "", "error": f"{argv[0]}: {problem.strerror}"}
     seconds = round(time.monotonic() - begun, 2)
     error = done.stderr.strip()[-500:]
-    return {"status": done.returncode, "out": done.stdout[-65536:], "error": error, "seconds": seconds}
+    return {"status": done.returncode, "out": done.stdout[-4096:], "error": error, "seconds": seconds}
+
+
+def tracked(text: str, root: Path) -> Path | None:
+    """Our cgroup by which Slurm finds what a job started, from `/proc/self/cgroup`; in v1 the freezer's."""
+    unified = (root / "cgroup.controllers").exists()
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == ("" if unified else "freezer"):
+            return root / controllers / path.lstrip("/")
+    return None
+
+
+def nests(cgroup: Path | None, name: str) -> bool:
+    """Whether we can make another cgroup below ours, in which a process would stay behind unseen."""
+    if cgroup is None:
+        return False
+    try:
+        (cgroup / name).mkdir()
+        (cgroup / name).rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def sweeps(epilogs: Iterable[str]) -> bool:
+    """Whether an epilog of this node is skiva-epilog, or a script that names it."""
+    for pattern in epilogs:
+        if pattern.endswith("/skiva-epilog"):
+            return True
+        for path in Path("/").glob(pattern.lstrip("/")):
+            if path.name == "skiva-epilog":
+                return True
+            with suppress(OSError):
+                if b"skiva-epilog" in path.read_bytes()[:65536]:
+                    return True
+    return False
 
 
 def main() -> None:
     """Carry out the probe."""
-    wanted = json.loads(os.environ.pop("SKIVA_PROBE"))
+    wanted = json.loads(Path(os.environ.pop("SKIVA_RUN_DIR"), "server.json").read_bytes())
     word = str(wanted["word"])
 
     def say(**said: Any) -> None:
@@ -139,6 +178,8 @@ def main() -> None:
     except OSError as problem:
         say(no_port=str(problem))
     caller.start()
+    cgroup = tracked(Path("/proc/self/cgroup").read_text(), Path("/sys/fs/cgroup"))
+    say(nests=nests(cgroup, f"skiva-{word}"), swept=sweeps(wanted["epilogs"]))
     say(hub=ask_hub(wanted["api_url"], 10.0))
     for name, python in wanted["environments"].items():
         say(environment=name, **run_python(python, ["-c", _NEEDED, wanted["squeue"]], 60.0))

@@ -2,20 +2,19 @@
 
 import asyncio
 import json
-import os
 import pwd
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from skiva_hub.doctor import on_node
 from skiva_hub.doctor.facts import Facts, environment
-from skiva_hub.doctor.finding import Finding, Group, error, warning
+from skiva_hub.doctor.finding import Finding, Group, error, listed, ok, warning
+from skiva_hub.doctor.helper import Way
 from skiva_hub.doctor.verdict import Seen, verdict
 from skiva_hub.launches import launch
 from skiva_hub.site import Site, Slice
@@ -23,12 +22,12 @@ from skiva_images.launch import command_line
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.reader import SlurmReader
-from skiva_slurm.refusal import submitted
-from skiva_slurm.runner import run
 from skiva_slurm.sbatch import JobRequest, sbatch_options
 from skiva_slurm.states import Life
 from skiva_slurm.tags import Tag
 from skiva_slurm.watcher import Watcher
+from skiva_spawners.acting import Actor
+from skiva_spawners.errors import ActingFailed
 
 _G = Group.PROBES
 _MINUTES = 5
@@ -38,7 +37,7 @@ _LOG_SECONDS = 15.0
 """How long a shared file system may take to show the log of a job that ended."""
 _LAST_SECONDS = 3.0
 """How long it may take to show the end of a log that it has shown in part."""
-_LOG_LIMIT = 1 << 20
+_LOG_LINES = 10_000
 
 Tell = Callable[[str], None]
 
@@ -48,55 +47,66 @@ class _Probe:
     """One slice's job while it is followed."""
 
     picked: Slice
-    tag: str
-    word: str
-    log: Path
+    tag: Tag
+    submitting: asyncio.Task[int] | None = None
     job_id: int | None = None
     seen: Seen = field(default_factory=Seen)
 
 
-async def probe(site: Site, facts: Facts, *, patience: float, tell: Tell) -> list[Finding]:
+@dataclass(slots=True)
+class _Probing:
+    """What all probes have in common."""
+
+    site: Site
+    facts: Facts
+    way: Way
+    actor: Actor
+    home: PurePath
+    reader: SlurmReader
+    watcher: Watcher
+    patience: float
+    tell: Tell
+    extended: Finding | None = None
+    """What came of lengthening a job; tried once."""
+    extending: bool = False
+
+
+async def probe(site: Site, facts: Facts, way: Way, *, patience: float, tell: Tell) -> list[Finding]:
     """Submit, follow and judge a job for each slice; whatever was submitted is cancelled at the end.
 
     Args:
+        way: as whom the jobs are submitted, through the helper as sessions are.
         patience: seconds that a job may wait in the queue.
         tell: gets a line whenever something happens.
     """
-    me = pwd.getpwuid(os.geteuid())
-    if me.pw_uid == 0 and facts.said("DisableRootJobs") == "yes":
+    if way.person == "root" and facts.said("DisableRootJobs") == "yes":
         cure = "Run the doctor as somebody who may use the slices."
         return [warning(_G, "Slurm takes no jobs of root, so nothing was proved.", cure)]
-    folder = Path(me.pw_dir) / ".local/state/skiva" / f"doctor-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-    except OSError as problem:
-        cure = f"Make the home of {me.pw_name} writable, or run the doctor as somebody else."
-        return [error(_G, f"{folder} cannot be made: {problem.strerror}.", cure)]
-    probes = [_prepare(picked, me.pw_name, folder) for picked in site.slice]
     reader = SlurmReader(site.cluster.bin, environment(site), site.cluster.command_timeout)
     watcher = Watcher(reader, idle_interval=1.0, busy_interval=1.0)
+    home = PurePath(pwd.getpwnam(way.person).pw_dir)
+    every = _Probing(site, facts, way, Actor(way.command), home, reader, watcher, patience, tell)
+    probes = [_Probe(picked, _tag(way.person)) for picked in site.slice]
     watcher.start()
     try:
-        failed = await asyncio.gather(*(_examine(site, p, watcher, patience, tell) for p in probes))
+        failed = await asyncio.gather(*(_examine(every, p) for p in probes))
         followed = [(p.picked, p.seen) for p, finding in zip(probes, failed, strict=True) if finding is None]
-        return [*filter(None, failed), *verdict(site, followed)]
+        found = [*dict.fromkeys(filter(None, failed)), *verdict(site, followed)]
+        return [*found, every.extended] if every.extended else found
     finally:
-        await _clean_up(site, probes, reader, me.pw_name)
+        await _clean_up(every, probes)
         await watcher.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare(picked: Slice, user: str, folder: Path) -> _Probe:
-    word = secrets.token_hex(12)
-    tag = Tag(hub="doctor", user=user, server="", nonce=word)
-    return _Probe(picked, tag.text, word, folder / f"{picked.id}.log")
+def _tag(person: str) -> Tag:
+    return Tag(hub="doctor", user=person, server="", nonce=secrets.token_hex(8))
 
 
-def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
+def job_request(site: Site, picked: Slice, tag: Tag, home: PurePath) -> JobRequest:
     """What is asked of Slurm: the same as for a session on this slice, for a few minutes."""
     return JobRequest(
         name="skiva-doctor",
-        tag=tag,
+        tag=tag.text,
         partition=picked.partition,
         gres=picked.gres,
         cores=picked.cores,
@@ -106,14 +116,14 @@ def job_request(site: Site, picked: Slice, tag: str, log: Path) -> JobRequest:
         qos=picked.qos,
         constraint=picked.constraint,
         reservation=picked.reservation,
-        output=str(log),
-        chdir=str(log.parent),
+        output=str(home / site.hub.run_dirs / tag.nonce / "log"),
+        chdir=str(home),
         warn_seconds=1,
         command=(str(runner(site)), "-I", "-"),
     )
 
 
-def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
+def orders(site: Site, picked: Slice, word: str, epilogs: Iterable[str] = ()) -> dict[str, Any]:
     """What the job is told to do; see `on_node`."""
     proof = [f"--device={pattern}" for pattern in site.cluster.devices]
     proof += [f"--always-open={pattern}" for pattern in site.cluster.always_open]
@@ -126,6 +136,7 @@ def orders(site: Site, picked: Slice, word: str) -> dict[str, Any]:
         "environments": {e.id: command_line(launch(site, e), []) for e in site.environment},
         "squeue": str(site.cluster.bin / "squeue"),
         "proof": proof,
+        "epilogs": list(epilogs),
         "patience": 30,
     }
 
@@ -142,56 +153,89 @@ def script(python: Path) -> str:
     return f"#!/bin/sh\nexec {python} -I - <<'END-OF-PROBE'\n{source}\nEND-OF-PROBE\n"
 
 
-async def _submit(site: Site, probe: _Probe) -> Finding | None:
-    """Hand the job to Slurm; a finding where it is not taken."""
-    request = job_request(site, probe.picked, probe.tag, probe.log)
-    me = pwd.getpwuid(os.geteuid())
-    env = environment(site) | {"HOME": me.pw_dir, "USER": me.pw_name, "LOGNAME": me.pw_name}
-    env["SKIVA_PROBE"] = json.dumps(orders(site, probe.picked, probe.word))
-    argv = [str(site.cluster.bin / "sbatch"), *sbatch_options(request)]
+async def _submit(every: _Probing, probe: _Probe) -> Finding | None:
+    """Hand the job to Slurm as a session is; a finding where it is not taken."""
+    site, picked, person = every.site, probe.picked, every.way.person
+    told = orders(site, picked, probe.tag.nonce, every.facts.epilogs)
     probe.seen.submitted = time.time()
-    text = script(runner(site)).encode()
-    done = await run(argv, env=env, stdin=text, timeout=site.cluster.command_timeout)
+    probe.submitting = asyncio.create_task(
+        every.actor.submit(
+            person,
+            nonce=probe.tag.nonce,
+            options=sbatch_options(job_request(site, picked, probe.tag, every.home)),
+            script=script(runner(site)),
+            server=json.dumps(told),
+        )
+    )
     try:
-        probe.job_id = submitted(done.returncode, done.stdout, done.stderr)
+        # Whoever is interrupted now has to know the number later, to cancel it.
+        probe.job_id = await asyncio.shield(probe.submitting)
+    except ActingFailed as problem:
+        cure = "No session of theirs would start either; mend this, or name somebody else with --user."
+        return error(_G, f"Nothing was proved as {person}: {problem}", cure)
     except Refused as no:
-        cure = f"Correct the slice, or give {me.pw_name} the right to use it, and run the doctor again."
-        return error(_G, f"Slice {probe.picked.id}: {no.sentence}", cure)
+        return _refused(site, picked, person, str(no))
     return None
 
 
-async def _examine(
-    site: Site, probe: _Probe, watcher: Watcher, patience: float, tell: Tell
-) -> Finding | None:
+def _refused(site: Site, picked: Slice, person: str, words: str) -> Finding:
+    sentence = f"Slice {picked.id}: {words}"
+    if picked not in site.slices_for(person, frozenset()):
+        kept = listed([*picked.users, *picked.groups]) or "the people of its partition"
+        cure = f"It is for {kept} alone: run the doctor with --user and one of them."
+        return warning(_G, f"{sentence} So it was not proved as {person}.", cure)
+    cure = f"Correct the slice, or give {person} the right to use it, and run the doctor again."
+    return error(_G, sentence, cure)
+
+
+async def _examine(every: _Probing, probe: _Probe) -> Finding | None:
     """Submit and follow one job; a finding where that failed."""
     try:
-        refused = await _submit(site, probe)
+        refused = await _submit(every, probe)
         if refused:
             return refused
-        tell(f"Slice {probe.picked.id}: job {probe.job_id} submitted")
-        await _follow(probe, watcher, patience, tell)
+        every.tell(f"Slice {probe.picked.id}: job {probe.job_id} submitted as {every.way.person}")
+        await _extend(every, probe.job_id or 0)
+        await _follow(every, probe)
     except SlurmUnanswered as problem:
         return error(_G, f"Slice {probe.picked.id}: {problem}.", "See that Slurm answers, then try again.")
     return None
 
 
-async def _follow(probe: _Probe, watcher: Watcher, patience: float, tell: Tell) -> None:
+async def _extend(every: _Probing, job_id: int) -> None:
+    """Lengthen the first job by a minute, as *Extend* lengthens a session."""
+    hours = every.site.hours
+    if every.extending or not (every.way.as_hub and hours.extend_by and hours.extend_as):
+        return
+    every.extending = True
+    try:
+        await every.actor.extend(hours.extend_as, job_id, _MINUTES + 1)
+    except (ActingFailed, Refused, SlurmUnanswered) as problem:
+        cure = (
+            f"{hours.extend_as} (extend_as in [hours]) must be a Slurm operator that the helper may act as."
+        )
+        every.extended = error(_G, f"A session cannot be extended: {problem}", cure)
+    else:
+        every.extended = ok(_G, f"{hours.extend_as} could extend a job of {every.way.person}.")
+
+
+async def _follow(every: _Probing, probe: _Probe) -> None:
     """Look at the job and its log until it has answered, has ended without, or time is up."""
     seen = probe.seen
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + every.patience
     snapshot: Snapshot | None = None
     call: asyncio.Task[str] | None = None
     try:
         while "ended" not in seen.answers and time.monotonic() < deadline:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-                    snapshot = await watcher.changed(snapshot)
+                    snapshot = await every.watcher.changed(snapshot)
             job = snapshot.jobs.get(probe.job_id or 0) if snapshot else None
-            deadline = _look(probe, job, deadline, tell)
+            deadline = await _look(every, probe, job, deadline)
             if call is None and "port" in seen.answers and job and job.nodes and snapshot:
                 node = snapshot.nodes.get(job.nodes[0])
                 seen.address = node.address if node else job.nodes[0]
-                call = asyncio.create_task(_call(seen.address, int(seen.answers["port"]), probe.word))
+                call = asyncio.create_task(_call(seen.address, int(seen.answers["port"]), probe.tag.nonce))
         if call:
             seen.call = await call
     finally:
@@ -199,15 +243,17 @@ async def _follow(probe: _Probe, watcher: Watcher, patience: float, tell: Tell) 
             call.cancel()
 
 
-def _look(probe: _Probe, job: Job | None, deadline: float, tell: Tell) -> float:
+async def _look(every: _Probing, probe: _Probe, job: Job | None, deadline: float) -> float:
     """Take in the job's state and log; the new deadline."""
     seen, now = probe.seen, time.monotonic()
     life = job.life if job else None
     had_begun = "begun" in seen.answers
-    read_log(probe.log, probe.word, seen)
+    if job is None or life is not Life.QUEUED:
+        nonce = probe.tag.nonce
+        read_log(await every.actor.log_tail(every.way.person, nonce, _LOG_LINES), nonce, seen)
     if "begun" in seen.answers and not had_begun:
         seen.noticed = time.time()
-        tell(f"Slice {probe.picked.id}: runs on {seen.answers.get('node') or seen.answers.get('host')}")
+        every.tell(f"Slice {probe.picked.id}: runs on {seen.answers.get('node') or seen.answers.get('host')}")
     if job:
         seen.reason, seen.node = job.reason, job.nodes[0] if job.nodes else seen.node
     if life in {Life.RUNNING, Life.ENDING} and not seen.ran:
@@ -215,22 +261,17 @@ def _look(probe: _Probe, job: Job | None, deadline: float, tell: Tell) -> float:
         return now + _ANSWER_SECONDS
     if life is Life.ENDED and not seen.over:
         seen.ran = seen.over = True
-        return now + (_LAST_SECONDS if seen.has_log else _LOG_SECONDS)
+        return now + (_LAST_SECONDS if "begun" in seen.answers or seen.last_line else _LOG_SECONDS)
     return deadline
 
 
-def read_log(path: Path, word: str, seen: Seen) -> None:
+def read_log(lines: Iterable[str], word: str, seen: Seen) -> None:
     """Take in what a job has printed so far: its own lines, and the last of any others."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LOG_LIMIT).decode(errors="replace")
-    except OSError:
-        return
-    seen.has_log = True
-    for line in text.split("\n")[:-1]:
+    for line in lines:
         if not line.startswith(f"{word} "):
             seen.last_line = line.strip()[:300] or seen.last_line
             continue
+        # The last line may not be whole yet.
         with suppress(ValueError, TypeError):
             said = dict(json.loads(line[len(word) :]))
             if "environment" in said:
@@ -251,14 +292,29 @@ async def _call(address: str, port: int, word: str) -> str:
         return problem.strerror or str(problem) or "no answer within 10 s"
 
 
-async def _clean_up(site: Site, probes: Sequence[_Probe], reader: SlurmReader, me: str) -> None:
-    """Cancel every job that was submitted, also one whose number sbatch never told."""
-    jobs = {p.job_id for p in probes if p.job_id is not None}
-    tags = {p.tag for p in probes if p.job_id is None}
-    if tags:
+async def _clean_up(every: _Probing, probes: Iterable[_Probe]) -> None:
+    """Cancel every job that was submitted, also one whose number sbatch never told, and remove its files."""
+    await asyncio.gather(*(_number(probe) for probe in probes))
+    unknown = {p.tag.text: p for p in probes if p.job_id is None and p.submitting}
+    if unknown:
         with suppress(SlurmUnanswered):
-            jobs |= {j.id for j in (await reader.jobs()).values() if j.tag in tags and j.user == me}
-    if jobs:
-        argv = [str(site.cluster.bin / "scancel"), *map(str, sorted(jobs))]
-        with suppress(SlurmUnanswered):
-            await run(argv, env=environment(site), timeout=site.cluster.command_timeout)
+            for job in (await every.reader.jobs()).values():
+                if job.tag in unknown and job.user == every.way.person:
+                    unknown[job.tag].job_id = job.id
+    await asyncio.gather(*(_remove(every, probe) for probe in probes if probe.submitting))
+
+
+async def _number(probe: _Probe) -> None:
+    """Wait for the answer to a submission that was on its way when the doctor was interrupted."""
+    if probe.submitting:
+        with suppress(ActingFailed, Refused, SlurmUnanswered):
+            probe.job_id = await probe.submitting
+
+
+async def _remove(every: _Probing, probe: _Probe) -> None:
+    person = every.way.person
+    if probe.job_id is not None:
+        with suppress(ActingFailed, Refused, SlurmUnanswered):
+            await every.actor.cancel(person, probe.job_id)
+    with suppress(ActingFailed, SlurmUnanswered):
+        await every.actor.forget(person, probe.tag.nonce, with_log=True)

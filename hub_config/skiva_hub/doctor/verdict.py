@@ -30,7 +30,6 @@ class Seen:
     """Why it waits, in Slurm's word."""
     node: str = ""
     address: str = ""
-    has_log: bool = False
     last_line: str = ""
     """The last line that was not the probe's own."""
     answers: dict[str, Any] = field(default_factory=dict)
@@ -48,6 +47,7 @@ def verdict(site: Site, probed: Sequence[tuple[Slice, Seen]]) -> Iterator[Findin
     yield from slurm_from_within(site, spoke)
     yield from sameness(site, spoke)
     yield from hub_from_nodes(site, spoke)
+    yield from hideouts(site, spoke)
 
 
 def of_slice(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
@@ -76,9 +76,9 @@ def silence(picked: Slice, seen: Seen) -> Finding:
     if seen.last_line:
         cure = "See that the environment's Python is on the node under the same path, for everybody."
         return error(_G, f"Slice {picked.id}: the job on {_node(seen)} said: {seen.last_line}", cure)
-    where = "left an empty log" if seen.has_log else "left no log that can be seen here"
-    cure = "Homes must be the same on this machine and the nodes; try the doctor as an ordinary account."
-    return error(_G, f"Slice {picked.id}: the job ran on {_node(seen)} and {where}.", cure)
+    cure = "Homes must be the same on this machine and the nodes; see the node's slurmd log."
+    sentence = f"Slice {picked.id}: the job ran on {_node(seen)}, and nothing that it wrote can be read here."
+    return error(_G, sentence, cure)
 
 
 def proof(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:
@@ -179,6 +179,29 @@ def hub_from_nodes(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
             answers.setdefault(tuple(sorted(said.items())), []).append(_node(seen))
     for said, nodes in answers.items():
         yield hub_answer(_G, listed(nodes), site.hub.api_url, dict(said))
+
+
+def hideouts(site: Site, spoke: Iterable[Seen]) -> Iterator[Finding]:
+    """Whether a job can leave processes where its end does not find them, with the devices that they hold."""
+    exclusive = [picked.id for picked in site.slice if picked.devices_wanted is not None]
+    nested = [seen for seen in spoke if seen.answers.get("nests")]
+    if not site.cluster.fenced or not exclusive or not nested:
+        return
+    swept = [_node(seen) for seen in nested if seen.answers.get("swept")]
+    kept = [_node(seen) for seen in nested if not seen.answers.get("swept")]
+    if swept:
+        yield ok(
+            _G,
+            f"An epilog ends what jobs leave in cgroups of their own on {listed(dict.fromkeys(swept))}.",
+        )
+    if kept:
+        yield error(
+            _G,
+            f"Jobs can make cgroups of their own on {listed(dict.fromkeys(kept))}, whose processes "
+            f"outlive them: {listed(exclusive)} cannot be kept from who was here before.",
+            "Install share/skiva/skiva-epilog on the nodes and set Epilog to it in slurm.conf; where a "
+            "script of your own is the epilog, let it run skiva-epilog and everybody read it.",
+        )
 
 
 def way_in(site: Site, picked: Slice, seen: Seen) -> Iterator[Finding]:

@@ -127,7 +127,7 @@ class Layout:
     @property
     def epilog(self) -> Path:
         """What ends whatever a job has left."""
-        return self.slurm / "epilog"
+        return self.slurm / "skiva-epilog"
 
     @property
     def munge_socket(self) -> Path:

@@ -1,8 +1,11 @@
 """The doctor on the hub's machine: who can change what runs, what sudo allows, how the hub answers."""
 
 import asyncio
+import grp
 import http.server
+import json
 import os
+import pwd
 import ssl
 import subprocess
 import threading
@@ -13,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from skiva_hub.doctor import environments, machine
+from skiva_hub.doctor import environments, helper, machine
 from skiva_hub.doctor.facts import Facts
-from skiva_hub.doctor.finding import Group, Level
+from skiva_hub.doctor.finding import Finding, Group, Level
 from skiva_hub.doctor.on_node import ask_hub
 from skiva_hub.doctor.paths import steps, weaknesses
 from skiva_hub.site import Site
@@ -124,7 +127,7 @@ def test_an_environment_that_is_not_here_is_a_warning_and_a_weak_one_an_error(tr
 
 
 @pytest.mark.parametrize(
-    ("helper", "program"),
+    ("command", "program"),
     [
         (("/usr/bin/sudo", "-n", "-u", "{user}", "--", "/opt/skiva-act"), "/opt/skiva-act"),
         (("sudo", "-u", "{user}", "/opt/skiva-act"), "/opt/skiva-act"),
@@ -134,24 +137,45 @@ def test_an_environment_that_is_not_here_is_a_warning_and_a_weak_one_an_error(tr
     ],
 )
 def test_the_helpers_program_is_found_in_its_command_line(
-    helper: tuple[str, ...], program: str | None
+    command: tuple[str, ...], program: str | None
 ) -> None:
     """What is checked is what acts as the user, not sudo."""
-    assert machine.helper_program(helper) == (Path(program) if program else None)
+    assert helper.helper_program(command) == (Path(program) if program else None)
+
+
+def examined(**hub: Any) -> list[Finding]:
+    """What is said of the helper of a hub."""
+    found, _ = asyncio.run(helper.examine(site(**hub), "skiva-hub", None))
+    return found
 
 
 def test_a_helper_that_is_missing_or_weak_is_an_error(tree: Path) -> None:
     """No helper, one without a path, one that is not there, one that others can change."""
-    for helper, words in [
+    for command, words in [
         ([], "names no helper"),
         (["skiva-act"], "no program with its whole path"),
         ([str(tree.with_name("none"))], "is not there"),
     ]:
-        (finding,) = asyncio.run(machine.helper(site(helper=helper), "skiva-hub", None))
-        assert (finding.level, words in finding.sentence) == (Level.ERROR, True), helper
+        (finding,) = examined(helper=command)
+        assert (finding.level, words in finding.sentence) == (Level.ERROR, True), command
     tree.chmod(0o777)
-    (finding,) = asyncio.run(machine.helper(site(helper=[str(tree)]), "skiva-hub", None))
+    (finding,) = examined(helper=[str(tree)])
     assert "can be changed by everybody" in finding.sentence
+
+
+def configured(tree: Path, **changes: Any) -> Path:
+    """The helper's configuration, as it fits the embedded example but for some changes."""
+    example = load(EXAMPLES / "embedded.toml")
+    told = {
+        "bin": str(example.cluster.bin),
+        "env": {"SLURM_CONF": str(example.cluster.conf)},
+        "run_dirs": ".local/state/skiva/servers",
+        "operators": [],
+    }
+    path = tree.parents[1] / "etc" / "act.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(told | changes))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -168,10 +192,44 @@ def test_a_helper_that_is_missing_or_weak_is_an_error(tree: Path) -> None:
     ],
 )
 def test_the_helper_is_tried(tree: Path, says: str, level: str, words: str) -> None:
-    """A helper without {user} is asked as this account, and its answer is judged."""
+    """A helper without {user} is asked as this account, and its answer is judged; only a good one is used."""
     tree.write_text(f"#!/bin/sh\n{says}\n")
-    (finding,) = asyncio.run(machine.helper(site(helper=[str(tree)]), "skiva-hub", None))
-    assert (finding.level, words in finding.sentence) == (level, True), finding
+    configured(tree)
+    found, way = asyncio.run(helper.examine(site(helper=[str(tree)]), "skiva-hub", None))
+    assert [(f.level, words in f.sentence) for f in found] == [(level, True)], found
+    assert way == (helper.Way(helper.myself(), (str(tree),), as_hub=True) if level == "ok" else None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"run_dirs": ".skiva"},
+            "has .skiva as run_dirs, the site file .local/state/skiva/servers as run_dirs",
+        ),
+        ({"bin": "/opt/slurm/bin"}, "has /opt/slurm/bin as bin, the site file /usr/bin as bin in [cluster]"),
+        ({"env": {"SLURM_CONF": "/etc/slurm.conf"}}, "has /etc/slurm.conf as SLURM_CONF"),
+        ({"env": {}}, "has nothing as SLURM_CONF"),
+    ],
+)
+def test_a_helper_that_works_on_something_else_than_the_hub_is_an_error(
+    tree: Path, changes: dict[str, Any], words: str
+) -> None:
+    """Sessions would be started with one Slurm, or in one place, and looked for in another."""
+    path = configured(tree, **changes)
+    (finding,) = examined(helper=[str(tree)])
+    assert (finding.level, f"{path} {words}" in finding.sentence) == (Level.ERROR, True), finding
+    path.unlink()
+    (finding,) = examined(helper=[str(tree)])
+    assert f"The helper's configuration {path} cannot be read." in finding.sentence
+
+
+def test_who_serves_one_account_acts_as_nobody_else(tree: Path) -> None:
+    """A person's name on a site of one account is a mistake that is told, not passed over."""
+    configured(tree)
+    found, way = asyncio.run(helper.examine(site(helper=[str(tree)]), "skiva-hub", "alice"))
+    assert [f.sentence for f in found] == [f"{helper.myself()} cannot act as alice."]
+    assert way is None
 
 
 LISTING = """Matching Defaults entries for skiva-hub on head:
@@ -196,7 +254,7 @@ User skiva-hub may run the following commands on head:
 )
 def test_sudoers_must_allow_the_helper_and_nothing_else(text: str, expected: list[str]) -> None:
     """Without a password, for the helper alone; another hub's helper on the same machine is no matter."""
-    found = list(machine.sudoers(text, "skiva-hub", Path("/opt/a/skiva-act")))
+    found = list(helper.sudoers(text, "skiva-hub", Path("/opt/a/skiva-act")))
     assert [f.level for f in found] == expected
     assert all("skiva-hub ALL=(%skiva-users) NOPASSWD: /opt/a/skiva-act" in f.cure for f in found)
 
@@ -204,10 +262,70 @@ def test_sudoers_must_allow_the_helper_and_nothing_else(text: str, expected: lis
 def test_an_account_that_is_not_there_is_an_error() -> None:
     """The hub's account is looked up before sudo is asked about it."""
     # A program of root's that nobody can change, in directories that everybody can enter.
-    helper = ["/usr/bin/sudo", "-n", "-u", "{user}", "--", "/usr/bin/true"]
-    (finding,) = asyncio.run(machine.helper(site(helper=helper), "nobody-of-that-name", "x"))
+    command = ["/usr/bin/sudo", "-n", "-u", "{user}", "--", "/usr/bin/true"]
+    many = site(helper=command)
+    found, way = asyncio.run(helper.examine(many, "nobody-of-that-name", None))
+    if os.geteuid():
+        pytest.skip("others are told that they cannot act as the hub")
+    *_, finding = found
+    assert way is None
     assert finding.level is Level.ERROR
     assert finding.sentence.startswith("There is no account nobody-of-that-name")
+
+
+def test_who_the_probes_run_as_is_read_from_the_line_that_the_site_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the group is called: who called sudo if they are in it, else a member, never an operator."""
+    me = pwd.getpwuid(os.getuid())
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    group = f"%{grp.getgrgid(me.pw_gid).gr_name}"
+    (first, second) = helper.sudo_grants(LISTING)[:2]
+    assert (first.run_as, second.run_as) == (("%skiva-users", "slurm"), ("%skiva-users",))
+    assert helper.somebody(["%no-such-group", group], ()) is not None
+    assert helper.somebody(["no-such-account", me.pw_name], ()) == me.pw_name
+    assert helper.somebody([me.pw_name], {me.pw_name}) is None
+    monkeypatch.setenv("SUDO_USER", "nobody")
+    assert helper.somebody([me.pw_name, "nobody"], ()) == "nobody"
+    assert helper.somebody([me.pw_name], ()) == me.pw_name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the helper of several people belongs to root")
+@pytest.mark.parametrize(
+    ("hours", "operators", "says", "words", "cure"),
+    [
+        ({"extend_as": None}, [], "", "extend_as is missing in [hours]", "extend_by = 0"),
+        ({"extend_as": "ghost"}, ["ghost"], "", "there is no account ghost", "useradd --system"),
+        ({"extend_as": "daemon"}, ["root"], "", "does not list daemon", '"operators": ["daemon"]'),
+        (
+            {"extend_as": "daemon"},
+            ["daemon"],
+            "echo 'sudo: a password is required' >&2",
+            "does not answer as daemon: sudo: a password is required",
+            "ALL=(%skiva-users,daemon) NOPASSWD: ",
+        ),
+        (
+            {"extend_as": "daemon"},
+            ["daemon"],
+            """echo '{"error": "not a request: TypeError"}'""",
+            "The helper answers as daemon.",
+            "",
+        ),
+    ],
+)
+def test_who_extends_sessions_is_looked_at(
+    tree: Path, hours: dict[str, Any], operators: list[str], says: str, words: str, cure: str
+) -> None:
+    """The operator is an account, is known to the helper as one, and the sudoers line lets the hub be it."""
+    tree.write_text(f"#!/bin/sh\n{says}\n")
+    configured(tree, operators=operators)
+    data = site(helper=[str(tree), "{user}"]).model_dump()
+    data["hours"].update({"extend_by": 1.0, **hours})
+    way = helper.Way("nobody", (str(tree), "{user}"), as_hub=True)
+    (finding,) = asyncio.run(helper.extension(Site.model_validate(data), way, "skiva-hub"))
+    assert words in finding.sentence, finding
+    assert cure in finding.cure
+    assert finding.level is (Level.ERROR if cure else Level.OK)
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -278,6 +396,32 @@ def test_a_nodes_address_that_means_nothing_here_is_an_error() -> None:
         "c": Node("c", "c.invalid", frozenset({"IDLE"}), partitions=("other",)),
         "d": Node("d", "x" * 70 + ".invalid", frozenset({"IDLE"}), partitions=("cpu",)),
     }
-    (finding,) = asyncio.run(machine.addresses(site(), Facts(nodes=nodes)))
+    finding, *_ = asyncio.run(machine.addresses(site(), Facts(nodes=nodes)))
     assert finding.level is Level.ERROR
     assert "the address of b (b.invalid), d (" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("here", "scope", "words", "cure"),
+    [
+        (["n1"], 0, "The hub is on a node (n1)", "kernel.yama.ptrace_scope = 1"),
+        (["n1"], None, "can take over the helper", "This kernel has no Yama"),
+        (["n1"], 1, "", ""),
+        ([], 0, "", ""),
+    ],
+)
+def test_a_hub_on_a_node_wants_helpers_that_nobody_takes_over(
+    here: list[str], scope: int | None, words: str, cure: str
+) -> None:
+    """Where people's jobs and the helper that acts as them share a kernel, attaching has to be forbidden."""
+    found = machine.ptrace(here, scope)
+    assert [(f.level, words in f.sentence, cure in f.cure) for f in found] == (
+        [(Level.WARNING, True, True)] if words else []
+    )
+
+
+def test_a_node_that_is_this_machine_is_known_by_its_address() -> None:
+    """Whatever the name, one of this machine's own addresses is this machine."""
+    assert machine.nodes_here(
+        {"a": ["127.0.0.1"], "b": ["192.0.2.7"], "c": [], "d": ["::1", "127.0.0.9"]}
+    ) == ["a", "d"]

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skiva_hub.doctor.finding import Finding, Level
+from skiva_hub.doctor.on_node import nests, sweeps, tracked
 from skiva_hub.doctor.probe import job_request, orders, read_log, script
 from skiva_hub.doctor.verdict import Seen, verdict
 from skiva_hub.site import Site
@@ -44,7 +45,6 @@ def good() -> Seen:
         over=True,
         node="mig1",
         address="10.0.0.1",
-        has_log=True,
         answers={
             "begun": 1000.5,
             "node": "mig1",
@@ -132,8 +132,7 @@ def test_each_trouble_of_a_job_has_its_finding_with_a_cure(
             "error",
             "on n1 said: /x/python: not found",
         ),
-        (Seen(ran=True, node="n1", has_log=True), "error", "on n1 and left an empty log"),
-        (Seen(ran=True, node="n1"), "error", "on n1 and left no log that can be seen here"),
+        (Seen(ran=True, node="n1"), "error", "on n1, and nothing that it wrote can be read here"),
     ],
 )
 def test_a_job_that_says_nothing_is_told_by_what_became_of_it(seen: Seen, level: str, words: str) -> None:
@@ -182,35 +181,70 @@ def test_a_site_that_says_it_fences_nothing_is_not_blamed_for_it() -> None:
     assert "7 of 7 open." in found[0].sentence
 
 
-def test_a_log_is_read_as_far_as_it_is_written(tmp_path: Path) -> None:
+def test_a_log_is_read_as_far_as_it_is_written() -> None:
     """The probe's own lines are answers, others are kept as words, an unfinished line waits."""
-    seen, path = Seen(), tmp_path / "log"
-    read_log(path, "w", seen)
-    assert not seen.has_log
-    path.write_text('noise\nw {"begun": 1}\nw {"environment": "base", "status": 0}\nw [1]\nw {"port": 5')
-    read_log(path, "w", seen)
+    seen = Seen()
+    lines = ["noise", 'w {"begun": 1}', 'w {"environment": "base", "status": 0}', "w [1]", 'w {"port": 5']
+    read_log(lines, "w", seen)
     assert (seen.answers, seen.last_line) == ({"begun": 1}, "noise")
     assert seen.environments["base"]["status"] == 0
-    path.write_text(path.read_text() + "}\n")
-    read_log(path, "w", seen)
+    read_log([*lines[:-1], lines[-1] + "}"], "w", seen)
     assert seen.answers == {"begun": 1, "port": 5}
 
 
-@given(st.binary(max_size=200))
-def test_no_log_breaks_the_reading_of_it(data: bytes) -> None:
+@given(st.text(max_size=200))
+def test_no_log_breaks_the_reading_of_it(text: str) -> None:
     """Whatever a node prints, it is taken for words."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "log"
-        path.write_bytes(b"w " + data + b"\nw {" + data + b"}\n")
-        read_log(path, "w", Seen())
+    read_log([f"w {text}", f"w {{{text}}}", text], "w", Seen())
 
 
-def test_a_probe_asks_for_what_a_session_would(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("nests", "swept", "level", "words"),
+    [
+        (True, False, "error", "1g.10gb, h100, 2xh100 cannot be kept from who was here before"),
+        (True, True, "ok", "An epilog ends what jobs leave in cgroups of their own on mig1"),
+        (False, False, None, ""),
+    ],
+)
+def test_what_a_job_could_leave_behind_is_ended_by_an_epilog_or_told(
+    nests: bool, swept: bool, level: str | None, words: str
+) -> None:
+    """Where people make cgroups below their job's, exclusive is only as good as the epilog."""
+    seen = good()
+    before = judged(seen)
+    seen.answers |= {"nests": nests, "swept": swept}
+    new = [f for f in judged(seen) if f not in before]
+    assert [(f.level, words in f.sentence) for f in new] == ([(level, True)] if level else [])
+
+
+def test_the_cgroup_by_which_slurm_finds_processes_is_tried(tmp_path: Path) -> None:
+    """Of version 1 the freezer's, of version 2 the only one; what takes no other is no way out."""
+    v1 = "4:devices:/slurm/x\n3:freezer:/slurm/uid_1/job_2/step_batch\n0::/init.scope\n"
+    assert tracked(v1, tmp_path) == tmp_path / "freezer/slurm/uid_1/job_2/step_batch"
+    (tmp_path / "cgroup.controllers").touch()
+    assert tracked("0::/system.slice/job_2\n", tmp_path) == tmp_path / "system.slice/job_2"
+    assert not nests(tmp_path / "none", "x")
+    assert not nests(None, "x")
+    assert nests(tmp_path, "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_epilog_of_the_sites_own_may_run_ours(tmp_path: Path) -> None:
+    """It is known by its name, as one of several, or because a script names it; another one is not."""
+    for name, text in (("a.sh", "exec /usr/local/lib/skiva/skiva-epilog\n"), ("b.sh", "exit 0\n")):
+        (tmp_path / name).write_text(text)
+    assert sweeps(["/usr/local/lib/skiva/skiva-epilog"])
+    assert sweeps([f"{tmp_path}/*"])
+    assert sweeps([f"{tmp_path}/a.sh"])
+    assert not sweeps([f"{tmp_path}/b.sh", "/none"])
+    assert not sweeps([])
+
+
+def test_a_probe_asks_for_what_a_session_would() -> None:
     """The job has the slice's own partition, gres, cores and memory, and a constant script."""
-    tag = Tag("doctor", "alice", "", "a" * 24).text
-    options = sbatch_options(job_request(EMBEDDED, MIG, tag, tmp_path / "log"))
+    tag = Tag("doctor", "alice", "", "a" * 16)
+    options = sbatch_options(job_request(EMBEDDED, MIG, tag, PurePath("/home/alice")))
+    assert f"--output=/home/alice/.local/state/skiva/servers/{'a' * 16}/log" in options
     assert {"--partition=slices", "--gres=gpu:1g.10gb:1", "--cpus-per-task=2", "--mem=2048M"} <= set(options)
     assert orders(EMBEDDED, MIG, "w")["proof"] == ["--device=/var/lib/skiva/dev/*/skiva[0-9]*", "--allowed=1"]
     assert orders(EMBEDDED, EMBEDDED.slice[0], "w")["proof"] == ["--device=/var/lib/skiva/dev/*/skiva[0-9]*"]

@@ -100,6 +100,17 @@ def test_a_failed_submission_keeps_its_file_until_the_hub_forgets_it(helper: Hel
     assert not run_dir.exists()
 
 
+def test_a_log_stays_for_its_owner_unless_it_is_to_go_too(helper: Helper) -> None:
+    """What a session wrote is its owner's to read; the doctor's probes leave nothing in anybody's home."""
+    helper.ask(submission())
+    run_dir = helper.home / ".local/state/skiva" / NONCE
+    (run_dir / "log").write_text("words\n")
+    helper.ask({"action": "forget", "nonce": NONCE})
+    assert [path.name for path in run_dir.iterdir()] == ["log"]
+    helper.ask({"action": "forget", "nonce": NONCE, "with_log": True})
+    assert not run_dir.exists()
+
+
 @pytest.mark.parametrize(
     "nonce", ["../../../../etc/cron.d", "0123456789abcde/", "", "0123456789ABCDEF", "a" * 17]
 )
