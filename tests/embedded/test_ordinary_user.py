@@ -78,7 +78,7 @@ def mine(person: str, new_dir: Any, free_port: int) -> Iterator[Any]:
 
 
 def test_it_serves_that_person_and_says_what_is_missing(mine: Any, person: str, wait_for: Any) -> None:
-    """The hub answers, one person may sign in, every slice that has a GPU says that it is not fenced."""
+    """The hub answers, one person may sign in, no slice is called fenced, the doctor proves each."""
     done = mine.skiva("up", "--detach", f"--port={mine.port}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "without root, devices and memory are not fenced" in done.stdout
@@ -95,6 +95,12 @@ def test_it_serves_that_person_and_says_what_is_missing(mine: Any, person: str, 
         "2xh100": 2,
         "shard": 8,
     }
+    mine.dir.chmod(0o755)  # whoever else may change the helper is a mistake that the doctor tells
+    doctor = mine.skiva("doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    proved = [f["sentence"] for f in json.loads(doctor.stdout)["findings"] if f["group"] == "Probe jobs"]
+    assert any(sentence.startswith("Slice h100 on ") for sentence in proved), proved
+    assert f"{person} could extend a job of {person}." in proved
     assert mine.skiva("down").returncode == 0
     wait_for(lambda: not mine.processes(), what="nothing is left")
 
