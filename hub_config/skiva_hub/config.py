@@ -137,18 +137,18 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     """Start the watcher and the keeper in the hub's event loop, which loads this configuration."""
     from jupyterhub.app import JupyterHub
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return  # `jupyterhub --show-config` and its like read the configuration without a loop
+    # `jupyterhub upgrade-db`, `token` and their like read the configuration too, and are no hub.
+    if not JupyterHub.initialized():
+        return
+    app = JupyterHub.instance()
     state.given_up.load()
     watcher = state.watcher
     watcher.on_snapshot(lambda _: _write(snapshot, watcher))
     watcher.start()
     state.reader.start()
     state.background(_tell_of_trouble(watcher, snapshot))
-    state.background(Keeper(JupyterHub.instance(), state, keeper_token).run())
-    state.background(_bound_bodies(JupyterHub.instance()))
+    state.background(Keeper(app, state, keeper_token).run())
+    state.background(_bound_bodies(app))
 
 
 async def _bound_bodies(app: Any) -> None:
