@@ -36,6 +36,11 @@ _SLURMS = re.compile(
     r"invalid partition specified: .*|[A-Z][A-Za-z]*(?:Limit|PerUser|PerAccount|PerJob|Minutes)[A-Za-z]*"
     r"|.* specification can ?not be satisfied|.*(?:exceeds|violates) .*limit.*"
 )
+_HOURS = re.compile(r"[A-Z][A-Za-z]*(?:Minutes|Mins|Wall)[A-Za-z]*")
+_USED_UP = (
+    "This is more hours than you, your account or this slice have left: choose fewer, or ask the operators "
+    "for more."
+)
 _SENTENCES = {
     "Invalid account or account/partition combination specified": (
         "Your account may not use this slice: choose another one, or ask the operators for access."
@@ -117,6 +122,8 @@ def refusal(stderr: str) -> str:
     words = last_words(stderr)
     if not words:
         return "Slurm refused the job and did not say why."
+    if hours := next((word for word in _before_failure(stderr) if _HOURS.fullmatch(word)), ""):
+        return f"{_USED_UP} (Slurm: {hours})"
     if own := _own_words(stderr):
         return f"{own} (Slurm: {words})"
     known = next((sentence for phrase, sentence in _SENTENCES.items() if words.startswith(phrase)), None)
@@ -131,11 +138,16 @@ def last_words(stderr: str) -> str:
 
 
 def _own_words(stderr: str) -> str:
-    """What stands before the line that says that the submission failed: a site's submit plugin's words."""
+    """A site's submit plugin's words."""
+    words = _before_failure(stderr)
+    return " ".join(word for word in words if not _UNSURE.search(word) and not _SLURMS.fullmatch(word))[:600]
+
+
+def _before_failure(stderr: str) -> list[str]:
+    """What stands before the line that says that the submission failed."""
     lines = [line.strip() for line in stderr[:_MAX_TEXT].splitlines() if line.strip()]
     failed = next((at for at, line in enumerate(lines) if "Batch job submission failed:" in line), 0)
-    words = [_plain(line) for line in lines[:failed] if line.startswith("sbatch: error: ")]
-    return " ".join(word for word in words if not _UNSURE.search(word) and not _SLURMS.fullmatch(word))[:600]
+    return [_plain(line) for line in lines[:failed] if line.startswith("sbatch: error: ")]
 
 
 def _plain(line: str) -> str:

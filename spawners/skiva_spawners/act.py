@@ -71,6 +71,8 @@ def submit(
 ) -> dict[str, Any]:
     """Write the session's private file and hand its job to Slurm."""
     home = pwd.getpwuid(os.getuid()).pw_dir
+    if not Path(home).is_dir():
+        raise Refused(f"No home directory ({home})")
     run_dir = _make_run_dir(Path(home), config["run_dirs"], nonce)
     _write_private(run_dir / "server.json", server)
     env = _environment(config, home) | {"SKIVA_RUN_DIR": str(run_dir)}

@@ -14,6 +14,9 @@ from skiva_slurm.refusal import refusal, submitted
 from skiva_slurm.runner import run
 from skiva_spawners.errors import ActingFailed
 
+_ASK = "Ask the operators of this cluster."
+_CLOSED = ("Permission denied", "Read-only file system")
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -116,7 +119,7 @@ class Actor:
         try:
             answer = json.loads(done.stdout)
         except ValueError:
-            raise ActingFailed(f"The hub cannot act as {account}: {_first_line(done.stderr)}") from None
+            raise ActingFailed(_mute(account, _first_line(done.stderr))) from None
         if "unanswered" in answer:
             raise SlurmUnanswered(answer["unanswered"])
         if "error" in answer:
@@ -129,7 +132,24 @@ def _first_line(text: str | bytes) -> str:
     return next((line for line in decoded.splitlines() if line.strip()), "the helper said nothing")[:200]
 
 
+def _mute(account: str, said: str) -> str:
+    """What it means for people that the helper gave no answer."""
+    if said.startswith(("sudo: ", "Sorry, user ")):
+        return (
+            f"{account} may not use this hub yet: ask the operators of this cluster to add you to the people "
+            f"whom its sudoers line names. ({said})"
+        )
+    return f"The hub cannot act as {account}: {said.rstrip('.')}. {_ASK}"
+
+
 def _for_people(error: str) -> str:
+    if error.startswith("No home directory ("):
+        home = error.partition("(")[2].removesuffix(")")
+        return (
+            f"Your home directory {home} is not on the hub's machine, so no session can start: ask the "
+            "operators of this cluster to make it, or sign in to the cluster once if that makes it."
+        )
     if error.startswith(("No space left", "Disk quota exceeded")):
         return "Your home directory is full, so no session can start: remove files, or ask for more space."
-    return f"Your session could not be prepared: {error}."
+    cure = "Make that place writable for yourself, or ask the operators of this cluster."
+    return f"Your session could not be prepared: {error}. {cure if error.startswith(_CLOSED) else _ASK}"

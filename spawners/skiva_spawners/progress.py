@@ -113,13 +113,20 @@ def _alive(job: Job, snapshot: Snapshot, picked: Slice | None, now: float, user_
     return _Line("starting", 40, (f"Your job runs{_on(job)}; it is proving its slice.",))
 
 
+_REQUEUED = (
+    "Slurm has put your session back into the queue, as it does when others have a better right to its place "
+    "or its node fails. It returns by itself under the same address, with the files that were saved; start "
+    "another slice if you cannot wait."
+)
+
+
 def _queued(
     job: Job, snapshot: Snapshot, picked: Slice | None, now: float, user_jobs: Sequence[Job]
 ) -> _Line:
     told = explain(job.reason)
     texts = []
     if job.restarts:
-        texts.append("Slurm has put your session back into the queue; its address stays the same.")
+        texts.append(_REQUEUED)
     place, length = (None, None)
     if picked is not None and not held_back(job.reason):
         place, length = position(job, picked, snapshot)

@@ -106,6 +106,19 @@ def test_success_without_a_number_is_no_answer(stdout: str) -> None:
                 "less. (Slurm: Job violates accounting/QOS policy)"
             ),
         ),
+        *(
+            (
+                (
+                    f"sbatch: error: {limit}\nsbatch: error: Batch job submission failed: Job violates "
+                    "accounting/QOS policy (job submit limit, user's size and/or time limits)\n"
+                ),
+                (
+                    "This is more hours than you, your account or this slice have left: choose fewer, or ask "
+                    f"the operators for more. (Slurm: {limit})"
+                ),
+            )
+            for limit in ("QOSGrpGRESMinutes", "QOSMaxCpuMinutesPerJobLimit", "QOSGrpWallLimit")
+        ),
         (
             (
                 "sbatch: error: No GPU without a project.\nsbatch: error: Ask helpdesk\x1b[31m@hpc.example.\n"

@@ -119,6 +119,12 @@ def test_a_run_directory_outside_the_place_for_them_is_refused(helper: Helper, n
     assert "nonce" in helper.ask(submission(nonce=nonce))["error"]
 
 
+def test_a_home_that_is_not_there_is_told_as_that(helper: Helper) -> None:
+    """Nobody can make their own home: what is said is not which directory could not be made in it."""
+    helper.home.rmdir()
+    assert helper.ask(submission()) == {"error": f"No home directory ({helper.home})"}
+
+
 def test_a_planted_link_in_place_of_the_run_directory_is_refused(helper: Helper, tmp_path: Path) -> None:
     """Nothing is written through a link that was there before."""
     elsewhere = tmp_path / "elsewhere"

@@ -42,6 +42,54 @@ async def test_an_answer_that_says_nothing_is_no_answer(answer: str) -> None:
         await actor.shown("researcher1", 7)
 
 
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        (
+            """print('{"error": "No home directory (/home/emil)"}')""",
+            """Your home directory /home/emil is not on the hub's machine, so no session can start: ask the
+            operators of this cluster to make it, or sign in to the cluster once if that makes it.""",
+        ),
+        (
+            """print('{"error": "Permission denied (/home/emil/.local)"}')""",
+            """Your session could not be prepared: Permission denied (/home/emil/.local). Make that place
+            writable for yourself, or ask the operators of this cluster.""",
+        ),
+        (
+            """print('{"error": "Disk quota exceeded (/home/emil/.local)"}')""",
+            "Your home directory is full, so no session can start: remove files, or ask for more space.",
+        ),
+        (
+            """print('{"error": "Input/output error (/home/emil)"}')""",
+            """Your session could not be prepared: Input/output error (/home/emil).
+            Ask the operators of this cluster.""",
+        ),
+        *(
+            (
+                f"import sys; sys.stderr.write({said!r} + chr(10)); sys.exit(1)",
+                f"""emil may not use this hub yet: ask the operators of this cluster to add you to the people
+                whom its sudoers line names. ({said})""",
+            )
+            for said in (
+                "sudo: a password is required",
+                "Sorry, user skiva-hub is not allowed to execute '/x/skiva-act' as emil on head.",
+                "sudo: unknown user emil",
+            )
+        ),
+        (
+            "import sys; sys.stderr.write('out of luck')",
+            "The hub cannot act as emil: out of luck. Ask the operators of this cluster.",
+        ),
+    ],
+)
+async def test_whoever_cannot_start_is_told_what_to_do(does: str, words: str) -> None:
+    """A home that is missing, closed or full, an account that the hub may not act as: each has its cure."""
+    actor = Actor(helper=(sys.executable, "-c", does, "{user}"))
+    with pytest.raises(ActingFailed) as caught:
+        await actor.forget("emil", "0123456789abcdef")
+    assert str(caught.value) == " ".join(words.split())
+
+
 async def test_whoever_is_cancelled_does_not_wait_for_the_helper(tmp_path: Path) -> None:
     """Cancel is heard at once, also while a helper that cannot be killed is still at work."""
     at_work = tmp_path / "at-work"

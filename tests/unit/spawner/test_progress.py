@@ -136,9 +136,13 @@ def test_a_suspended_job_is_told_as_suspended() -> None:
 
 
 def test_a_requeued_job_keeps_its_address() -> None:
-    """Back in the queue is said, and that the URL stays."""
+    """Back in the queue is said, why that can be, that the URL stays, and what is to be done."""
     event = _line(replace(MINE, restarts=1))
-    assert event["message"].startswith("Slurm has put your session back into the queue; its address stays")
+    assert event["message"].startswith(
+        "Slurm has put your session back into the queue, as it does when others have a better right to its "
+        "place or its node fails. It returns by itself under the same address, with the files that were "
+        "saved; start another slice if you cannot wait."
+    )
 
 
 @pytest.mark.parametrize("job", [None, MINE, samples.running(900, user=USER)])
