@@ -1,18 +1,15 @@
 """How the manual is built: `sphinx-build -n -W docs OUT`; without the network."""
 
-import sys
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "docs" / "_ext"), str(ROOT / "hub_config")]
-
 project = "Skiva"
 author = "Skiva contributors"
 project_copyright = "2026, Skiva contributors"
 release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
-extensions = ["myst_parser", "site_reference"]
+extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3

@@ -21,6 +21,7 @@ _SIDES = {
     "status": (_HUB, "show what runs"),
     "env": (_HUB, "print the lines that let a shell talk to that Slurm"),
     "doctor": (_HUB, "compare the site file with what Slurm really has"),
+    "reference": (_HUB, "print every field of the site file"),
     "migrate": (_HUB, "print the site file that a batchspawner configuration amounts to"),
 }
 

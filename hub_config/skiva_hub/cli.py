@@ -30,6 +30,10 @@ def _run(arguments: list[str]) -> int:
         from skiva_hub import migrate
 
         return migrate.main(arguments[1:])
+    if arguments[:1] == ["reference"]:
+        from skiva_hub import site_reference
+
+        return site_reference.main(arguments[1:])
     given = _parser().parse_args(arguments)
     from skiva_hub.embedded import commands
 
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "down": "end what runs",
         "env": "print the lines that let a shell talk to that Slurm",
         "doctor": "compare the site file with what Slurm really has",
+        "reference": "print every field of the site file",
         "migrate": "print the site file that a batchspawner configuration amounts to",
     }
     made = {name: commands.add_parser(name, help=text, description=text) for name, text in known.items()}

@@ -98,6 +98,14 @@ def test_every_field_of_the_site_file_is_described() -> None:
     assert [name for name, field in [*fields, *plain.items()] if not field.get("description")] == []
 
 
+def test_the_reference_of_the_site_file_is_in_the_manual_as_the_command_prints_it() -> None:
+    """Readable in a checkout and on a hub without the manual; `skiva reference` writes it anew."""
+    command = [sys.executable, "-m", "skiva_hub.cli", "reference"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "`hours.extend_as`\n: " in printed
+    assert TEXTS[ROOT / "docs/reference/site-file.md"].endswith(f"\n\n{printed}")
+
+
 def test_states_of_runs_are_those_in_the_table() -> None:
     """The contributors' table has every state that a run can have, with what it counts as, and no other."""
     rows = re.findall(r"^\| `(\w+)` \| (waiting|running|ended) \|", _runs_reference(), re.MULTILINE)

@@ -1,16 +1,25 @@
-"""Writes the reference of the site file from its model's JSON schema, so that the two never differ."""
+"""`skiva reference`: every field of the site file, from its model, so that the two never differ."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-from sphinx.application import Sphinx
 
 from skiva_hub.site import Site
 from skiva_hub.toml_text import value as toml
 
-MARKER = "<!-- the site file's tables -->"
-
 Schema = Mapping[str, Any]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the reference."""
+    parser = argparse.ArgumentParser(
+        prog="skiva reference", description="Print every field of the site file, in Markdown."
+    )
+    parser.add_argument("--dir", help=argparse.SUPPRESS)
+    parser.parse_args(argv)
+    sys.stdout.write(reference())
+    return 0
 
 
 def reference() -> str:
@@ -56,13 +65,3 @@ def _facts(field: Schema, *, required: bool) -> Iterator[str]:
             above = "above " if "exclusiveMinimum" in kind else ""
             low = kind.get("minimum", kind.get("exclusiveMinimum"))
             yield f"{above}{low:g} to {kind['maximum']:g}"
-
-
-def _write(_app: Sphinx, _name: str, source: list[str]) -> None:
-    source[0] = source[0].replace(MARKER, reference())
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Fill in the marker in whatever page has it."""
-    app.connect("source-read", _write)
-    return {"parallel_read_safe": True}
