@@ -69,8 +69,8 @@ def assemble(directory: Path, public_port: int | None) -> Assembly:
             directory, owners, ports=slurm_ports, hub_port=numbers["public"], fenced=fenced
         )
     version = slurm_version(_printed_version())
-    found = replace(layout, slurm_version=version, client=client.found(), host_name=host_name)
-    return Assembly(found, numbers, people, chosen.held)
+    found = replace(layout, slurm_version=version, host_name=host_name)
+    return Assembly(client.chosen(found), numbers, people, chosen.held)
 
 
 def slurm_version(printed: str) -> tuple[int, int]:

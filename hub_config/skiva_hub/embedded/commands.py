@@ -17,7 +17,7 @@ from skiva_hub.embedded.sweep import sweep
 _READY_SECONDS, _END_SECONDS = 120.0, 60.0
 _OURS = (
     *("admin-token", "password", "ports.json", "run.json", "site.toml", "lock"),
-    *("dev", "etc", "hold", "hub", "libexec", "log", "munge", "slurm", "venv"),
+    *("client", "dev", "etc", "hold", "hub", "libexec", "log", "munge", "slurm", "venv"),
 )
 
 

@@ -93,6 +93,7 @@ class Layout:
         shared_devices: device files that belong to several slices at once (MIG's parents).
         slurm_version: major and minor, e.g. (22, 5).
         client: what of Slurm's client, beside munge's socket, a session inside an image needs.
+        bin: where Slurm's commands are that the hub and sessions call.
         host_name: what Slurm's programs see as the host's name; empty for the machine's own.
     """
 
@@ -107,6 +108,7 @@ class Layout:
     shared_devices: tuple[Path, ...] = ()
     slurm_version: tuple[int, int] = (22, 5)
     client: tuple[Path, ...] = ()
+    bin: Path = Path("/usr/bin")
     host_name: str = ""
 
     @property
@@ -133,6 +135,11 @@ class Layout:
     def munge_socket(self) -> Path:
         """Where Slurm's commands reach munged."""
         return self.dir / "munge" / "socket"
+
+    @property
+    def client_dir(self) -> Path:
+        """Slurm's commands with a loader and libraries of their own, for images that lack these."""
+        return self.dir / "client"
 
     @property
     def log(self) -> Path:

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from skiva_hub import epilog
+from skiva_hub.embedded import client
 from skiva_hub.embedded.environments import offered
 from skiva_hub.embedded.files import directory, write
 from skiva_hub.embedded.layout import Layout
@@ -32,6 +33,8 @@ def slurm(layout: Layout) -> None:
     write(layout.slurm / "gres.conf", gres_conf(layout))
     write(layout.slurm / "cgroup.conf", cgroup_conf(layout))
     write(layout.epilog, Path(epilog.__file__).read_bytes(), mode=0o755)
+    if layout.bin.is_relative_to(layout.client_dir):
+        client.carry(layout.client_dir)
     if layout.simulated:
         devices(layout)
 

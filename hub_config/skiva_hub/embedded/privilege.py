@@ -38,12 +38,18 @@ def sudoers(layout: Layout) -> str:
 def act_config(layout: Layout) -> str:
     """What the helper is told: where Slurm is, and below which directory of a home servers live."""
     told = {
-        "bin": "/usr/bin",
-        "env": {"SLURM_CONF": str(layout.conf)},
+        "bin": str(layout.bin),
+        # Sessions call Slurm's commands by name, too.
+        "env": {"SLURM_CONF": str(layout.conf), "PATH": _path(layout)},
         "run_dirs": RUN_DIRS,
         "operators": [layout.owners.slurm] if layout.owners.root else [],
     }
     return json.dumps(told, indent=1) + "\n"
+
+
+def _path(layout: Layout) -> str:
+    usual = "/usr/local/bin:/usr/bin:/bin"
+    return usual if str(layout.bin) in usual.split(":") else f"{layout.bin}:{usual}"
 
 
 def install(layout: Layout) -> None:

@@ -57,7 +57,7 @@ def _hub(layout: Layout) -> dict[str, object]:
 def _cluster(layout: Layout) -> dict[str, object]:
     told: dict[str, object] = {
         "name": "embedded",
-        "bin": "/usr/bin",
+        "bin": str(layout.bin),
         "conf": str(layout.conf),
         "client": [str(path) for path in (*layout.client, layout.munge_socket.parent)],
         "fenced": layout.fenced,

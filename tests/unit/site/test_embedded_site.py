@@ -1,5 +1,8 @@
 """The site file that an embedded cluster writes for itself."""
 
+import json
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +10,11 @@ import pytest
 
 from skiva_hub.embedded import client
 from skiva_hub.embedded.environments import offered
+from skiva_hub.embedded.errors import CannotStart
 from skiva_hub.embedded.hardware import Gpu, Machine, MigInstance
 from skiva_hub.embedded.layout import Layout, Owners
 from skiva_hub.embedded.plan import SIMULATED_NODES, real, simulated
+from skiva_hub.embedded.privilege import act_config
 from skiva_hub.embedded.site_text import site_toml
 from skiva_hub.site import Site
 from skiva_hub.site_file import load, parse
@@ -46,7 +51,7 @@ def test_the_example_is_what_up_writes() -> None:
 
 
 def test_slurms_client_is_found_where_debian_and_others_put_it(tmp_path: Path) -> None:
-    """What sessions in images need of it, and nothing where it would not run there."""
+    """What sessions in images need of it."""
     names = [
         "usr/bin/sbatch",
         "usr/bin/squeue",
@@ -57,8 +62,65 @@ def test_slurms_client_is_found_where_debian_and_others_put_it(tmp_path: Path) -
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     expected = (*names[:2], "usr/lib64/slurm", names[2])
-    assert client.found(tmp_path, "glibc 2.36") == tuple(tmp_path / name for name in expected)
-    assert client.found(tmp_path, "glibc 2.39") == client.found(tmp_path, "musl") == ()
+    assert client.found(tmp_path) == tuple(tmp_path / name for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("libc", "folder", "carried"),
+    [
+        ("glibc 2.36", "/usr/bin", False),
+        ("glibc 2.41", "/var/lib/skiva/client/bin", True),
+        ("musl", "/usr/bin", False),
+    ],
+)
+def test_a_client_that_images_could_not_run_brings_its_own_libraries(
+    libc: str, folder: str, carried: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub, the helper and sessions call what is carried along; where images can run it, the usual one."""
+    layout = simulated(DIR, ROOT, ports=PORTS, hub_port=8000, fenced=True)
+    monkeypatch.setattr(os, "confstr", lambda _: libc)
+    told = client.chosen(layout)
+    helper = json.loads(act_config(told))
+    assert (written(told).cluster.bin, helper["bin"]) == (Path(folder), folder)
+    assert helper["env"]["PATH"].split(":")[-3:] == ["/usr/local/bin", "/usr/bin", "/bin"]
+    assert folder in helper["env"]["PATH"].split(":")
+    assert (layout.client_dir in written(told).cluster.client) == carried
+
+
+@pytest.mark.slurm
+def test_a_carried_client_runs_by_its_own_libraries(tmp_path: Path) -> None:
+    """Each command answers by the loader and the C library beside it, under its own name."""
+    place, conf = tmp_path / "a client", tmp_path / "slurm.conf"
+    conf.write_text("ClusterName=test\nSlurmctldHost=localhost\nSlurmUser=root\n")
+    client.carry(place)
+    client.carry(place)  # as by the next `up`
+
+    def run(*argv: object) -> "subprocess.CompletedProcess[str]":
+        env = {"SLURM_CONF": str(conf)}
+        return subprocess.run(list(map(str, argv)), env=env, capture_output=True, text=True, check=False)
+
+    for name in ("sbatch", "squeue", "scancel", "scontrol", "sinfo"):
+        told = run(place / "bin" / name, "--version").stdout
+        assert told.startswith("slurm")
+        assert told == run(Path("/usr/bin", name), "--version").stdout
+    assert run(place / "bin/sbatch", "--moon").stderr.startswith("sbatch: unrecognized option '--moon'")
+    script = (place / "bin/sbatch").read_text()
+    loader = next((place / "lib").glob("ld*"))
+    assert f"exec '{loader}' --library-path '{place}/lib' " in script
+    listed = run(loader, "--library-path", place / "lib", "--list", place / "programs/sbatch").stdout
+    assert f"libc.so.6 => {place}/lib/libc.so.6 " in listed
+
+
+def test_libraries_are_what_ldd_tells_of_all_programs() -> None:
+    """One loader, each library once; what is built in, missing or no program is passed over."""
+    printed = (
+        "/usr/bin/a:\n\tlinux-vdso.so.1 (0x00007f58)\n\tlibc.so.6 => /lib/libc.so.6 (0x00007f58)\n"
+        "\t/lib64/ld-linux-x86-64.so.2 (0x00007f58)\n/p.so:\n\tlibz.so.1 => not found\n"
+        "\tlibc.so.6 => /lib/libc.so.6 (0x00007f59)\n\tnot a dynamic executable\n"
+    )
+    assert client.libraries(printed) == (Path("/lib64/ld-linux-x86-64.so.2"), [Path("/lib/libc.so.6")])
+    with pytest.raises(CannotStart, match="libc-bin"):
+        client.libraries("\tnot a dynamic executable\n")
 
 
 def test_a_mig_instance_of_a_real_gpu_is_proved_by_the_two_files_that_are_its_own() -> None:
