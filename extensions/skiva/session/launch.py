@@ -36,7 +36,9 @@ def main() -> None:
     proof = prove(private.devices, private.always_open, private.devices_wanted)
     print(f"skiva: session={private.nonce} {proof.sentence}", flush=True)
     _write_facts(private, proof)
-    threading.Thread(target=_report, args=(private, listener, proof), daemon=True).start()
+    # What it tells is looked up here: the listener is the server's as soon as that runs.
+    told = _told(private, listener, proof)
+    threading.Thread(target=_report, args=(private, told), daemon=True).start()
     write_offer(private.offer, private.run_dir, Path.home(), digest())
     if private.must_be_exclusive and not proof.exclusive:
         # The hub ends this job as soon as it has heard why; the server never starts.
@@ -67,8 +69,8 @@ def _own_address() -> str:
         return "0.0.0.0"  # noqa: S104 - a node whose name does not resolve; its certificate still guards the route
 
 
-def _report(private: Private, listener: socket.socket, proof: Proof) -> None:
-    body: dict[str, object] = {
+def _told(private: Private, listener: socket.socket, proof: Proof) -> dict[str, object]:
+    return {
         "port": listener.getsockname()[1],
         "nonce": private.nonce,
         "job_id": int(os.environ.get("SLURM_JOB_ID", "0")),
@@ -76,8 +78,11 @@ def _report(private: Private, listener: socket.socket, proof: Proof) -> None:
         "proof": proof.report(),
         "digest": digest(),
     }
+
+
+def _report(private: Private, told: dict[str, object]) -> None:
     try:
-        report(private.api_url, private.api_token, body, _PATIENCE)
+        report(private.api_url, private.api_token, told, _PATIENCE)
     except (Obsolete, Unheard) as problem:
         print(f"skiva: this session ends: {problem}", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGTERM)
