@@ -44,7 +44,7 @@ def test_a_server_that_does_not_prove_itself_is_never_opened(faults: Faults) -> 
 
 
 _THIEF = """
-import http.server, pathlib, ssl, sys
+import http.server, pathlib, ssl, sys, time
 port, stolen, pair = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -53,7 +53,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"stolen")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+while True:  # the kernel may keep a port for a minute
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        break
+    except OSError:
+        time.sleep(0.2)
 if pair:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*pair)
@@ -80,7 +85,7 @@ def thief(request: pytest.FixtureRequest) -> Iterator[Callable[[int], Path]]:
         started.append(subprocess.Popen(argv, user="researcher2", stderr=subprocess.DEVNULL))
         scheme = "https" if request.param == "TLS" else "http"
         address = f"{scheme}://127.0.0.1:{port}/knock"
-        wait_until(lambda: _page(address, cookie="none") == "stolen", 10, "the thief listens")
+        wait_until(lambda: _page(address, cookie="none") == "stolen", 80, "the thief listens")
         return place / "stolen"
 
     yield start
