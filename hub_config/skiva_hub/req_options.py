@@ -9,6 +9,10 @@ from skiva_hub.slurm_values import gres_request, hours, megabytes, slurm_name, w
 
 Value = str | int | float
 
+CARRIED = ("req_partition", "req_account", "req_qos", "req_reservation", "req_options")
+"""The settings that `site_defaults` reads."""
+FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint")
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -126,6 +130,17 @@ _TRAIT_REASONS = {
     "username": "the hub knows the account",
     "homedir": "the node knows the home",
 }
+
+
+def site_defaults(req: Mapping[str, str]) -> dict[str, str]:
+    """What `req_*` settings (named with or without `req_`) say for slices that do not say it themselves.
+
+    Fields of a slice to their values, among partition, account, qos, reservation and constraint. Of
+    `req_options` the flags for these count; `skiva migrate` tells what of it does not.
+    """
+    named = {f"req_{name.removeprefix('req_')}": value for name, value in req.items()}
+    fields = wish({name: value for name, value in named.items() if name in CARRIED}).fields
+    return {name: str(fields[name]) for name in FOR_A_SLICE if name in fields}
 
 
 def wish(req: Mapping[str, object]) -> Wish:

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from traitlets import default
 
 from skiva_hub import metrics
-from skiva_hub.migrate import CARRIED, site_defaults
 from skiva_hub.pages import form, render
+from skiva_hub.req_options import CARRIED, site_defaults
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
 from skiva_spawners import arrival, progress

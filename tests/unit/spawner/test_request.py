@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from skiva_hub.launches import launch
-from skiva_hub.migrate import site_defaults
+from skiva_hub.req_options import site_defaults
 from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch
 from skiva_slurm.sbatch import sbatch_options, script

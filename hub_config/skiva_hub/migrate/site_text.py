@@ -1,7 +1,6 @@
-"""From a stock batchspawner configuration to a site file; what does not carry over is said, and why."""
+"""The site file's text, from what a configuration set. Pure."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,17 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from skiva_hub.req_options import Value, Wish, directives, wish
+from skiva_hub.req_options import FOR_A_SLICE, Value, Wish, directives, wish
 from skiva_hub.site_types import PlainPath
 from skiva_hub.toml_text import table
 
 Settings = Mapping[str, Any]
 Fields = dict[str, Any]
 
-CARRIED = ("req_partition", "req_account", "req_qos", "req_reservation", "req_options")
-"""The settings that `site_defaults` reads."""
-
-_FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint")
 _CLASSES = ("Spawner", "BatchSpawnerBase", "BatchSpawnerRegexStates", "UserEnvMixin", "SlurmSpawner")
 _REPLACED = {
     "batch_script": "sessions have a script of their own; its plain #SBATCH lines were read",
@@ -42,21 +37,16 @@ _REPLACED = {
 _PYTHON: TypeAdapter[Path] = TypeAdapter(PlainPath)
 
 
-def site_defaults(req: Mapping[str, str]) -> dict[str, str]:
-    """What `req_*` settings (named with or without `req_`) say for slices that do not say it themselves.
+def read(config: Mapping[str, Settings], missing: Sequence[str] = ()) -> tuple[str, list[str]]:
+    """A site file's text, and a note for all that needs a look, from a loaded traitlets configuration.
 
-    Fields of a slice to their values, among partition, account, qos, reservation and constraint. Of
-    `req_options` the flags for these count; `skiva migrate` tells what of it does not.
+    `missing` are the modules for which stubs stood in.
     """
-    named = {f"req_{name.removeprefix('req_')}": value for name, value in req.items()}
-    fields = wish({name: value for name, value in named.items() if name in CARRIED}).fields
-    return {name: str(fields[name]) for name in _FOR_A_SLICE if name in fields}
-
-
-def read(config: Mapping[str, Settings]) -> tuple[str, list[str]]:
-    """A site file's text, and a note for all that needs a look, from a loaded traitlets configuration."""
     settings = _settings(config)
-    notes: list[str] = []
+    notes = [
+        f"{name} is not installed here, so what it sets by itself was not seen: look at its own settings."
+        for name in missing
+    ]
     text = "\n".join(_tables(config, settings, notes))
     notes += [
         f"{name} was not carried over, because {reason}."
@@ -64,28 +54,6 @@ def read(config: Mapping[str, Settings]) -> tuple[str, list[str]]:
         if settings.get(name)
     ]
     return text, list(dict.fromkeys(notes))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the site file that a `jupyterhub_config.py` amounts to; 1 where it cannot be read."""
-    given = sys.argv[1:] if argv is None else list(argv)
-    if len(given) != 1 or given[0].startswith("-"):
-        sys.stderr.write("Usage: skiva migrate jupyterhub_config.py > site.toml\n")
-        return 0 if given in (["-h"], ["--help"]) else 2
-    try:
-        config = _load(Path(given[0]))
-    except Exception as error:  # noqa: BLE001 - the file is a program of its own
-        sys.stderr.write(f"{given[0]} cannot be read: {type(error).__name__}: {error}\n")
-        return 1
-    text, notes = read(config)
-    sys.stdout.write(text + "".join(["\n"] * bool(notes)) + "".join(f"# {note}\n" for note in notes))
-    return 0
-
-
-def _load(path: Path) -> Mapping[str, Settings]:
-    from traitlets.config.loader import PyFileConfigLoader
-
-    return PyFileConfigLoader(path.name, path=str(path.parent.resolve())).load_config()
 
 
 def _settings(config: Mapping[str, Settings]) -> dict[str, Any]:
@@ -159,7 +127,7 @@ def _slice(key: str, title: str, wanted: Wish, notes: list[str]) -> Fields:
         "isolation": "shared" if shared else "exclusive" if gres else "none",
         "cores": _within(fields, "cores", 1, 1024, 1, notes),
         "memory_mb": _within(fields, "memory_mb", 128, 16 * 1024 * 1024, 4000, notes),
-        **{name: fields.get(name) for name in _FOR_A_SLICE[1:]},
+        **{name: fields.get(name) for name in FOR_A_SLICE[1:]},
         "max_hours": _within(fields, "hours", 0, 24 * 30, None, notes),
     }
     return {name: value for name, value in made.items() if value is not None}
