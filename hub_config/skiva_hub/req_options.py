@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from skiva_hub.slurm_values import gres_request, hours, megabytes, slurm_name, whole
+from skiva_slurm.gres import parse_gres
 
 Value = str | int | float
 
 CARRIED = ("req_partition", "req_account", "req_qos", "req_reservation", "req_options")
 """The settings that `site_defaults` reads."""
+DEVICES = {"gpu", "shard", "mps"}
+"""Generic resources that are GPUs or parts of GPUs."""
 FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint")
 
 
@@ -19,8 +22,11 @@ class Wish:
     """What settings ask for: fields of a slice, hours, and what did not carry over."""
 
     fields: Mapping[str, Value] = field(default_factory=dict)
-    """Among partition, account, qos, reservation, constraint, gres, cores, memory_mb, hours."""
+    """Among partition, account, qos, reservation, constraint, gres, cores, memory_mb, hours; and
+    memory_per_core and memory_per_gpu, in megabytes, for whoever knows how many there are."""
     notes: tuple[str, ...] = ()
+    no_device: str = ""
+    """Which devices were asked for that could not be carried over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,13 @@ _CONSTRAINT = _Kind("constraint", slurm_name, "one feature's name")
 _GRES = _Kind("gres", gres_request, "one kind of device with its count")
 _GPUS = _Kind("gres", _gpus, "a number of GPUs")
 _CORES = _Kind("cores", whole, "a number of cores")
-_MEMORY = _Kind("memory_mb", megabytes, "an amount of memory")
+_MEMORY = _Kind(
+    "memory_mb",
+    megabytes,
+    "an amount of memory (0 is all that a node has: write how much that is as memory_mb)",
+)
+_PER_CORE = _Kind("memory_per_core", megabytes, "an amount of memory")
+_PER_GPU = _Kind("memory_per_gpu", megabytes, "an amount of memory")
 _TIME = _Kind("hours", hours, "a length of time")
 
 _TRAITS = {
@@ -67,6 +79,8 @@ _FLAGS = {
     "gpus-per-node": _GPUS,
     "cpus-per-task": _CORES,
     "mem": _MEMORY,
+    "mem-per-cpu": _PER_CORE,
+    "mem-per-gpu": _PER_GPU,
     "time": _TIME,
 }
 _LETTERS = {
@@ -99,9 +113,9 @@ _BARE = {
 }
 _OURS = "the hub sets it for each session itself"
 _REASONS = {
-    "exclusive": "a slice is a part of a node",
+    "exclusive": "a slice is a part of a node; for a whole one write all its cores and memory",
     "nodes": "a session runs on one node",
-    "ntasks": "a session is one task",
+    "ntasks": "a session is one task; write what all of them have as cores and memory_mb",
     "ntasks-per-node": "a session is one task",
     "export": "a job gets only the variables that it needs",
     "get-user-env": "a job gets only the variables that it needs",
@@ -113,15 +127,14 @@ _REASONS = {
     "signal": "the hub uses it for the warning before the end",
     "requeue": _OURS,
     "no-requeue": _OURS,
-    "mem-per-cpu": "a slice names its memory as a whole; add cores times this as memory_mb",
-    "mem-per-gpu": "a slice names its memory as a whole; add GPUs times this as memory_mb",
+    "cpus-per-gpu": "a slice names its cores as a whole; write GPUs times this as cores",
 }
+_AS_SLICES_ARE = {("nodes", "1"), ("ntasks", "1"), ("ntasks-per-node", "1")}
 _NO_FIELD = "a slice has no field for it; a QOS or a reservation can often do the same"
 _TRAIT_REASONS = {
     "queue": "Slurm has partitions",
     "host": "Slurm's own configuration says where it is",
     "cluster": "one site file describes one Slurm",
-    "options": "",
     "prologue": "no text of a configuration runs in a job; put what it sets up into an environment",
     "epilogue": "no text of a configuration runs in a job; a Slurm epilog can do the same",
     "srun": "the server is started by its launcher",
@@ -143,43 +156,73 @@ def site_defaults(req: Mapping[str, str]) -> dict[str, str]:
     return {name: str(fields[name]) for name in FOR_A_SLICE if name in fields}
 
 
-def wish(req: Mapping[str, object]) -> Wish:
-    """Read `req_*` settings, named with or without `req_`; `options` wins, as in batchspawner's script."""
-    fields: dict[str, Value] = {}
-    notes: list[str] = []
+def wish(req: Mapping[str, object], directives: str = "") -> Wish:
+    """Read `req_*` settings, named with or without `req_`, and a script's fixed #SBATCH lines.
+
+    Settings win over the lines, and `options` wins over other settings, as in batchspawner's script.
+    """
+    asked = _Asked()
+    asked.take_options(directives)
     named = {name.removeprefix("req_"): value for name, value in req.items()}
-    for name in sorted(named, key=lambda n: n == "gres"):
+    for name in sorted(named, key=lambda n: (n == "options", n == "gres")):
         text, kind = "" if named[name] is None else str(named[name]), _TRAITS.get(name)
-        if not text.strip() or name == "options":
-            continue
-        if kind is None:
+        if name == "options":
+            asked.take_options(text)
+        elif text.strip() and kind is None:
             reason = _TRAIT_REASONS.get(name, "it is not one of batchspawner's own settings")
-            notes.append(_left(f"req_{name}", reason))
-        else:
-            _take(kind, text, f"req_{name}", fields, notes)
-    given = directives(str(named.get("options") or ""))
-    return Wish({**fields, **given.fields}, (*notes, *given.notes))
+            asked.notes.append(left(f"req_{name}", reason))
+        elif text.strip() and kind is not None:
+            asked.take(kind, text, f"req_{name}")
+    return Wish(asked.fields, tuple(asked.notes), asked.no_device)
 
 
-def directives(text: str) -> Wish:
-    """Read sbatch options as they stand in `req_options` or on a script's #SBATCH lines."""
-    fields: dict[str, Value] = {}
-    notes: list[str] = []
-    for name, value in _flags(text, notes):
-        kind = _FLAGS.get(name)
-        if kind is None:
-            notes.append(_left(f"--{name}", _REASONS.get(name, _NO_FIELD)))
-        else:
-            _take(kind, value, f"--{name}", fields, notes)
-    return Wish(fields, tuple(notes))
+class _Asked:
+    """What was read so far, and which setting said it."""
 
+    def __init__(self) -> None:
+        self.fields: dict[str, Value] = {}
+        self.notes: list[str] = []
+        self.no_device = ""
+        self._said: dict[str, str] = {}
 
-def _take(kind: _Kind, text: str, said: str, fields: dict[str, Value], notes: list[str]) -> None:
-    value = kind.read(text)
-    if value is None:
-        notes.append(_left(f"{said} = {_short(text)}", f"it is not {kind.what}"))
-    else:
-        fields[kind.field] = value
+    def take_options(self, text: str) -> None:
+        """Read sbatch options as they stand in `req_options` or on a script's #SBATCH lines."""
+        for name, value in _flags(text, self.notes):
+            kind = _FLAGS.get(name)
+            if kind is not None:
+                self.take(kind, value, f"--{name}")
+            elif (name, value) not in _AS_SLICES_ARE:
+                self.notes.append(left(f"--{name}", _REASONS.get(name, _NO_FIELD)))
+
+    def take(self, kind: _Kind, text: str, said: str) -> None:
+        """Read one value; what it displaces is told, and what it cannot be, too."""
+        if kind is _GRES:
+            text = self._only_devices(text, said)
+        value = kind.read(text)
+        said = f"{said} = {short(text)}"
+        if value is None:
+            self.notes.append(left(said, f"it is not {kind.what}"))
+            if kind.field == "gres":
+                self.no_device = short(text)
+            return
+        if self.fields.get(kind.field, value) != value:
+            self.notes.append(left(self._said[kind.field], f"{said} has the last word"))
+        self.fields[kind.field], self._said[kind.field] = value, said
+        if kind.field == "gres":
+            self.no_device = ""
+
+    def _only_devices(self, text: str, said: str) -> str:
+        """Leave the GPUs of a list, whatever else is asked for with them."""
+        entries = [entry.strip() for entry in text.split(",")]
+        devices = [e for e in entries if any(found.name in DEVICES for found in parse_gres(e))]
+        if not devices:
+            return text
+        for entry in entries:
+            if entry and entry not in devices:
+                self.notes.append(
+                    left(f"{short(entry)} of {said}", "a slice asks for one kind of device, its GPUs")
+                )
+        return ",".join(devices)
 
 
 def _flags(text: str, notes: list[str]) -> Iterator[tuple[str, str]]:
@@ -187,7 +230,7 @@ def _flags(text: str, notes: list[str]) -> Iterator[tuple[str, str]]:
         try:
             words = shlex.split(line.strip().removeprefix("#SBATCH"), comments=True)
         except ValueError:
-            notes.append(_left(_short(line), "its quotes do not match"))
+            notes.append(left(short(line), "its quotes do not match"))
             continue
         while words:
             yield from _flag(words, notes)
@@ -197,23 +240,29 @@ def _flag(words: list[str], notes: list[str]) -> Iterator[tuple[str, str]]:
     """Take one option, with its value, from the front of `words`."""
     word = words.pop(0)
     long = re.fullmatch(r"--([a-z][a-z-]*)(?:=(.*))?", word, re.DOTALL)
-    short = re.fullmatch(r"-([A-Za-z])=?(.*)", word, re.DOTALL)
+    letter = re.fullmatch(r"-([A-Za-z])=?(.*)", word, re.DOTALL)
     if long:
         name, value = long[1], long[2]
-    elif short:
-        name, value = _LETTERS.get(short[1], short[1]), short[2] or None
+    elif letter:
+        name, value = _LETTERS.get(letter[1], letter[1]), letter[2] or None
     else:
-        notes.append(_left(_short(word), "it is not an sbatch option"))
+        notes.append(left(short(word), "it is not an sbatch option"))
         return
     if value is None and name not in _BARE and words and not words[0].startswith("-"):
         value = words.pop(0)
     yield name, value or ""
 
 
-def _left(said: str, reason: str) -> str:
+def left(said: str, reason: str) -> str:
+    """The sentence for what was not carried over."""
     return f"{said} was not carried over, because {reason}."
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A text that fits into a line of notes."""
     clean = "".join(c if c.isprintable() else " " for c in text).strip()
     return clean if len(clean) <= 60 else clean[:57] + "..."
+
+
+VARIABLES = frozenset({*_TRAITS, *_TRAIT_REASONS, "options", "cmd"})
+"""What stock batchspawner fills into a script, without `req_`."""

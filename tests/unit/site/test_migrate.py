@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skiva_hub.migrate import main
 from skiva_hub.migrate.site_text import read
-from skiva_hub.req_options import directives, site_defaults, wish
+from skiva_hub.req_options import site_defaults, wish
 from skiva_hub.site import Site, Slice
 from skiva_hub.site_file import parse
 from skiva_hub.slurm_values import gres_request, hours, megabytes
@@ -98,7 +98,7 @@ def test_a_req_setting_becomes_a_field_of_the_slice() -> None:
             "start_timeout was not carried over, because waiting in the queue has no end",
         ),
         ({}, "No partition is named"),
-        ({}, '"Notebook" names no memory'),
+        ({}, "No memory is named"),
         ({}, "No environment was found"),
         ({}, "No address was found by which nodes reach the hub"),
         ({"req_nprocs": "5000"}, "cores = 5000 is beyond what a slice may have"),
@@ -130,7 +130,7 @@ def test_a_profile_overrides_what_all_share() -> None:
         ("gpu", "exclusive", None),
         ("gpu-2", "shared", "ib"),
     ]
-    assert "A profile was not carried over" in notes
+    assert "Profile 3 was not carried over, because it is not title, key, class, settings" in notes
 
 
 def test_the_spawners_own_class_counts_over_the_ones_it_is_made_from() -> None:
@@ -195,11 +195,18 @@ anything = st.dictionaries(
             "req_runtime",
             "req_options",
             "req_account",
+            "req_own",
+            "batch_script",
             "cmd",
         ]
     ),
     st.one_of(
-        st.text(max_size=30), st.integers(), st.none(), st.sampled_from(["0", "1", "9" * 9, "-p", "gpu:0"])
+        st.text(max_size=30),
+        st.integers(),
+        st.none(),
+        st.sampled_from(
+            ["0", "1", "9" * 9, "-p", "gpu:0", "#SBATCH -p {own}\nsource /a/bin/activate", "gpu:1,x:2"]
+        ),
     ),
 )
 
@@ -207,15 +214,15 @@ anything = st.dictionaries(
 @given(anything, st.text(max_size=100))
 def test_whatever_the_settings_hold_the_site_file_loads(req: dict[str, Any], title: str) -> None:
     """A migration always ends with a file that can be mended, never with one that cannot be read."""
-    profiles = [(title, title, "x", req)]
+    profiles = [(title, title, "batchspawner.SlurmSpawner", req)]
     assert site({"SlurmSpawner": req, "ProfilesSpawner": {"profiles": profiles}})[0].slice
 
 
 @given(st.text(max_size=60))
 def test_no_options_text_breaks_the_reading_of_them(text: str) -> None:
     """Options come out as valid values or as notes of one line."""
-    found = directives(text)
-    assert all(note.isprintable() for note in found.notes)
+    found = [wish({"options": text}), wish({"gres": text}), wish({}, text)]
+    assert all(note.isprintable() for each in found for note in each.notes)
 
 
 def test_defaults_for_slices_come_from_req_settings() -> None:
