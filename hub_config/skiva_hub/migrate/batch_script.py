@@ -15,7 +15,8 @@ _OF_THE_STOCK_SCRIPT = re.compile(
     r'|echo "\S+-singleuser ended gracefully"'
 )
 _ENTERS_AN_IMAGE = re.compile(r"\b(?:apptainer|singularity|enroot|podman|--container-image)\b")
-_AT_MOST = 6
+_AT_MOST, _WORDS = 6, 3
+"""How many commands of a script are shown, and how much of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,13 @@ _CHANGES = "it differs from start to start; write a [[slice]] for each choice th
 
 def _without_variables(line: str) -> tuple[str, list[str]]:
     """A line without its options that are filled in, and those of them that no stock setting fills in."""
-    changing = [m[0] for m in _TEMPLATED.finditer(line) if not set(_VARIABLE.findall(m[0])) <= VARIABLES]
+    changing = [m[0] for m in _TEMPLATED.finditer(line) if not _is_filled_by_a_setting(m[0])]
     return _TEMPLATED.sub("", line), changing
+
+
+def _is_filled_by_a_setting(option: str) -> bool:
+    names = set(_VARIABLE.findall(option))
+    return bool(names) and names <= VARIABLES
 
 
 def _says_something(command: str) -> bool:
@@ -72,8 +78,8 @@ def _says_something(command: str) -> bool:
 
 
 def _ran(commands: list[str]) -> str:
-    # What is set may be a secret, and a site file is for everybody.
-    shown = [short(re.sub(r"=.*", "=...", command)) for command in commands[:_AT_MOST]]
+    # What follows may be a secret, and a site file is for everybody.
+    shown = [short(" ".join(re.sub(r"=.*", "=...", c).split()[:_WORDS])) for c in commands[:_AT_MOST]]
     more = len(commands) - len(shown)
     listed = "; ".join(shown) + (f"; and {more} more" if more else "")
     reason = "no text of a configuration runs in a job; put what it sets up into the environment"

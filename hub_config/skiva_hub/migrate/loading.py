@@ -65,6 +65,9 @@ class _StubType(MetaHasTraits):
     def __str__(self) -> str:
         return f"<{self.__module__}.{self.__qualname__}>"
 
+    def __fspath__(self) -> str:
+        return str(self)
+
 
 class Stub(Configurable, metaclass=_StubType):
     """Stands for whatever a missing module has: a class, a function, a value."""
@@ -86,6 +89,9 @@ class Stub(Configurable, metaclass=_StubType):
 
     def __str__(self) -> str:
         return str(type(self))
+
+    def __fspath__(self) -> str:
+        return str(self)
 
 
 def _stub(owner: str, name: str) -> _StubType:
@@ -127,7 +133,10 @@ class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Make a module that has every attribute."""
         self.made.append(spec.name)
-        return _StubModule(spec.name)
+        module = _StubModule(spec.name)
+        # Configurations name files of theirs, templates above all.
+        module.__file__ = f"/<{spec.name}>/__init__.py"
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Run nothing."""
@@ -138,5 +147,7 @@ class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             frame = frame.f_back
         if frame is None:
             return False
+        if "load_subconfig" in frame.f_globals:
+            return True
         asker = Path(frame.f_code.co_filename)
         return asker.is_relative_to(self._directory) and "site-packages" not in asker.parts

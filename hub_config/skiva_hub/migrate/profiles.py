@@ -56,7 +56,7 @@ def _listed(config: Configuration, main: SpawnerClass, notes: Notes) -> Iterator
                 if child.is_slurms:
                     yield _with_changes(config, Profile(key, title, title, child, config.of(child)), changes)
                 else:
-                    reason = f"it starts {child.name}, and a slice is a job in Slurm"
+                    reason = f"it starts {child.name}, which is not known to start jobs in Slurm"
                     notes.add(left(f'Profile "{title}"', reason))
             case _:
                 notes.add(left(f"Profile {number}", "it is not title, key, class, settings"))

@@ -104,7 +104,8 @@ def _servers(config: Configuration) -> int | None:
 
 def _idle_minutes(config: Configuration) -> int | None:
     """After how long the usual service ended unused servers."""
-    for service in config.get("JupyterHub.services") or ():
+    services = config.get("JupyterHub.services")
+    for service in services if isinstance(services, (list, tuple)) else ():
         command = service.get("command") if isinstance(service, Mapping) else None
         words = " ".join(str(w) for w in command) if isinstance(command, (list, tuple)) else str(command)
         found = re.search(r"cull.*--timeout[= ]([0-9]{2,8})\b", words, re.DOTALL)

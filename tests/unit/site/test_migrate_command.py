@@ -72,10 +72,17 @@ def test_modules_that_are_not_installed_are_stubbed_and_named(tmp_path: Path) ->
         "c.JupyterHub.authenticator_class = OurOAuth\n"
         "c.JupyterHub.spawner_class = Mixed\n"
         "c.JupyterHub.hub_connect_url = f'http://{deeper.HOST}:8081'\n"
+        "import os.path, no_such_hub as hub\n"
+        "c.JupyterHub.template_paths = [os.path.join(os.path.dirname(hub.__file__), deeper.NAME)]\n"
+        "load_subconfig('elsewhere/more.py')\n"
         "c.Authenticator.whoever = deeper.Thing(1).of(2)\n"
     )
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "more.py").write_text(
+        "from no_such_theme import path\nc.JupyterHub.logo_file = path\n"
+    )
     loaded = load(path)
-    assert loaded.missing == ("no_such_hub", "no_such_auth")
+    assert loaded.missing == ("no_such_hub", "no_such_auth", "no_such_theme")
     assert loaded.config["JupyterHub"]["spawner_class"].req_partition == "gpu"
     assert loaded.config["JupyterHub"]["hub_connect_url"] == "http://<no_such_hub.deep.er.HOST>:8081"
     assert "no_such_hub" not in sys.modules

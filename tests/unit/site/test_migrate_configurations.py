@@ -37,7 +37,7 @@ TOLD = {
         "JupyterHub.hub_bind_url: nodes must reach Skiva's hub by it. Skiva's hub listens on 127.0.0.1:8081",
         "exec_prefix is empty, so hub.helper was left out",
         "--gres={gpus} of batch_script was not carried over, because it differs from start to start",
-        "What batch_script runs (source /opt/conda/bin/activate jupyter; ",
+        "What batch_script runs (source /opt/conda/bin/activate jupyter; /opt/conda/envs",
         "/opt/conda/envs/jupyter/bin/python is taken as the environment",
         "Spawner.options_form was not carried over, because the page is Skiva's own",
         "Spawner.post_stop_hook was not carried over",
@@ -180,6 +180,49 @@ CLASSES = (
 def test_a_setting_that_nobody_has_heard_of_is_told(section: str, name: str, value: object) -> None:
     """Whatever a class may be given is told by its name: no list decides what can be forgotten."""
     assert f"{section}.{name} was not carried over" in said({section: {name: value}})
+
+
+KNOWN = (
+    *(
+        "spawner_class",
+        "services",
+        "allow_named_servers",
+        "named_server_limit_per_user",
+        "hub_ip",
+        "hub_port",
+    ),
+    *("base_url", "hub_connect_url", "hub_bind_url", "internal_ssl"),
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KNOWN),
+        st.one_of(st.integers(), st.booleans(), st.text(max_size=20), st.lists(st.text(max_size=5))),
+    )
+)
+def test_whatever_the_hubs_settings_hold_the_site_file_loads(hub: dict[str, Any]) -> None:
+    """A setting of a kind that nobody expects is told, and no reason to write nothing."""
+    assert parse(read({"JupyterHub": hub})[0]).slice
+
+
+def test_a_script_option_that_depends_on_something_is_told() -> None:
+    """An option that a filter or a condition decides is neither taken for fixed nor for a setting's."""
+    script = """
+{% if user == "ada" %}
+#SBATCH --qos=fast
+{% endif %}
+#SBATCH --partition={{ partition|default("cpu") }} --account=a
+#SBATCH --time={{runtime}} {% if memory %}--mem={{memory}}{% endif %}
+"""
+    text, notes = read({"SlurmSpawner": {"batch_script": script, "req_memory": "1G"}})
+    picked = parse(text).slice[0]
+    assert (picked.partition, picked.qos, picked.account, picked.memory_mb) == ("main", None, "a", 1024)
+    told = [note for note in notes if "differs from start to start" in note]
+    assert [note.partition(" of ")[0] for note in told] == [
+        "#SBATCH --qos=fast",
+        '--partition={{ partition|default("cpu") }}',
+    ]
 
 
 def test_a_title_that_is_told_stays_on_its_line() -> None:
