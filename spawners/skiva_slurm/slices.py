@@ -18,7 +18,7 @@ _MIG = re.compile(r"[0-9]g\.[0-9]+gb")
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Slices of one kind in one partition. `total` is the sum of the other three."""
+    """Slices of one kind in one partition. `total` is the sum of the other four."""
 
     free: int
     """Could start right now, if nobody with a better right waits for them."""
@@ -29,6 +29,8 @@ class Availability:
     total: int
     next_free: float | None
     """When the first job that holds such a device must end at the latest, in seconds since the epoch."""
+    kept: int = 0
+    """Free, on nodes of which a reservation that is not this slice's keeps a part or all."""
 
 
 def availability(
@@ -43,12 +45,12 @@ def availability(
     """Count, node by node, what a job with `gres` (or none), `cores` and `memory_mb` MiB finds.
 
     A slice counts only with its cores and memory on the same node. A GPU of which a shard is out does not
-    count as free, nor do the shards of a GPU that is out whole. With `reserved`, the nodes of reservations
-    count too: say so for a slice that has one.
+    count as free, nor do the shards of a GPU that is out whole. What is free on a reserved node is `kept`, as
+    nobody can say how much of it the reservation leaves; say `reserved` for a slice that has a reservation.
     """
     wanted = parse_gres(gres or "")
     shares = {want: _shares_held(want, snapshot.jobs.values()) for want in wanted if want.name in _SHARES}
-    free = usable = drained = 0
+    free = kept = usable = drained = 0
     names = set()
     for node in snapshot.nodes.values():
         if partition not in node.partitions:
@@ -66,13 +68,18 @@ def availability(
         ]
         by_cores = (node.cores - node.cores_used) // max(1, cores)
         by_memory = (node.memory_mb - node.memory_used_mb) // max(1, memory_mb)
-        free += min(room, _fit(wanted, left, by_cores, by_memory))
+        found = min(room, _fit(wanted, left, by_cores, by_memory))
+        if "RESERVED" in node.states and not reserved:
+            kept += found
+        else:
+            free += found
     return Availability(
         free=free,
-        in_use=usable - free,
+        in_use=usable - free - kept,
         drained=drained,
         total=usable + drained,
         next_free=_next_end(wanted, names, snapshot.jobs.values()),
+        kept=kept,
     )
 
 

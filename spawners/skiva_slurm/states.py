@@ -108,6 +108,8 @@ NODE_STATES: dict[str, bool] = {
     "POWERING_UP": True,
     "POWER_UP": True,
     "POWER": True,
+    # Of the whole node or of a few of its cores: Slurm does not say here, and jobs may start on the rest.
+    "RESERVED": True,
     "RESUME": True,
     "UNDRAIN": True,
     "DRAIN": False,
@@ -128,7 +130,6 @@ NODE_STATES: dict[str, bool] = {
     "REBOOT": False,
     "REBOOT_ISSUED": False,
     "REBOOT_REQUESTED": False,
-    "RESERVED": False,
 }
 """Every node state and flag of Slurm 20.11 to 25.11: whether a new job may start there.
 
@@ -162,10 +163,10 @@ def node_states(text: str) -> frozenset[str]:
 def node_usable(states: Collection[str], *, reserved: bool = False) -> bool:
     """Whether Slurm would start a new job on a node in these states.
 
-    A reserved node takes only jobs of its reservation: say `reserved` for those. A word that is not in
+    A node in maintenance takes only jobs of its reservation: say `reserved` for those. A word that is not in
     `NODE_STATES` makes the node unusable, so that nothing is promised.
     """
     blocking = {word for word in states if not NODE_STATES.get(word)}
     if reserved:
-        blocking -= {"RESERVED", "MAINT", "MAINTENANCE"}
+        blocking -= {"MAINT", "MAINTENANCE"}
     return not blocking and not _BASE.isdisjoint(states)

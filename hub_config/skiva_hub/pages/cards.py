@@ -38,6 +38,8 @@ class Card:
     free: int | None
     in_use: int | None
     drained: int | None
+    kept: int | None
+    """Free, but on nodes of which somebody else's reservation keeps a part or all."""
     total: int | None
     waiting: int | None
     starts: str
@@ -123,6 +125,7 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         free=seen.free if seen else None,
         in_use=seen.in_use if seen else None,
         drained=seen.drained if seen else None,
+        kept=seen.kept if seen else None,
         total=seen.total if seen else None,
         waiting=line,
         starts=starts,
@@ -149,6 +152,10 @@ def _starts(
         return "out", "None is in service at the moment; a session would wait.", None
     if seen.free > line:
         return "free", "Starts now.", None
+    if seen.free + seen.kept > line:
+        most = f"up to {seen.kept} more" if seen.free else f"Up to {seen.kept}"
+        some = f"{seen.free} free, and " if seen.free else ""
+        return "unknown", f"{some}{most} on nodes that are partly reserved: a session may wait.", None
     ahead = f"{words.count(line, 'job waits', 'jobs wait')} ahead of you"
     if seen.free > 0:
         return "busy", f"{seen.free} free, but {ahead}.", None

@@ -46,7 +46,7 @@ def event(
             {
                 "id": card.id,
                 "title": card.title,
-                "free": None if stale else card.free,
+                "free": None if card.status == "unknown" else card.free,
                 "total": card.total,
                 "waiting": card.waiting,
                 "status": card.status,

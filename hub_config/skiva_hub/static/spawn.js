@@ -37,10 +37,10 @@ function drawBar(svg, card) {
   const amounts = [
     ["used", card.in_use],
     ["free", card.free],
-    ["out", card.drained],
+    ["out", card.drained + card.kept],
   ];
   // What is neither (no room beside it on its node) is not free.
-  amounts[0][1] += Math.max(0, card.total - card.in_use - card.free - card.drained);
+  amounts[0][1] += Math.max(0, card.total - card.in_use - card.free - card.drained - card.kept);
   const pieces =
     card.total <= PIPS
       ? amounts.flatMap(([kind, amount]) => Array(amount).fill([kind, 1]))
@@ -59,6 +59,7 @@ function numbers(card) {
   if (card.total === null) return "";
   const parts = [`${card.in_use} of ${card.total} in use`];
   if (card.drained) parts.push(`${card.drained} out of service`);
+  if (card.kept) parts.push(`${card.kept} on reserved nodes`);
   if (card.waiting) parts.push(`${card.waiting} waiting`);
   return parts.join(", ");
 }
@@ -67,7 +68,7 @@ function showCard(card) {
   const element = form.querySelector(`[data-slice="${CSS.escape(card.id)}"]`);
   if (!element) return;
   const count = element.querySelector(".skiva-count");
-  count.textContent = card.total === null ? "?" : `${card.free} free`;
+  count.textContent = card.total === null || (card.kept && !card.free) ? "?" : `${card.free} free`;
   count.dataset.status = card.status;
   element.querySelector(".skiva-numbers").textContent = numbers(card);
   const starts = element.querySelector(".skiva-starts");

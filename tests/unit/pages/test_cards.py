@@ -77,6 +77,30 @@ def test_drained_nodes_are_out_of_service() -> None:
     assert card.starts == "None is in service at the moment; a session would wait."
 
 
+@pytest.mark.parametrize(
+    ("plain", "reserved", "free", "words"),
+    [
+        (7, 3, 0, "Up to 4 on nodes that are partly reserved: a session may wait."),
+        (6, 3, 1, "1 free, and up to 4 more on nodes that are partly reserved: a session may wait."),
+        (5, 3, 2, "Starts now."),
+        (7, 7, 0, "1 job waits ahead of you; the next one is free by {time} at the latest."),
+    ],
+)
+def test_what_a_reservation_leaves_of_a_node_is_neither_promised_nor_out_of_service(
+    plain: int, reserved: int, free: int, words: str
+) -> None:
+    """Slurm tells of a node only that some of it is reserved; `srun` may start on the rest at once."""
+    nodes = (
+        samples.node(mig_used=plain),
+        replace(samples.node(mig_used=reserved, state="IDLE+RESERVED"), name="n2"),
+    )
+    snapshot = replace(samples.full(samples.pending(300)), nodes={node.name: node for node in nodes})
+    card = _card("1g.10gb", snapshot)
+    assert (card.free, card.kept, card.drained, card.total) == (free, 7 - reserved, 0, 14)
+    assert card.starts == words
+    assert card.status == {"Starts now.": "free"}.get(words, "unknown" if card.kept else "busy")
+
+
 def test_without_a_reading_nothing_is_claimed() -> None:
     """Before the first reading every number is unknown, and the page says so."""
     site = samples.site()

@@ -346,7 +346,7 @@ def test_states_and_reasons_of_real_nodes_are_read() -> None:
     """Reservations, drains and failures show; what an operator wrote cannot pass for a state."""
     lines = (CORPUS / "nodes-22.05-states.txt").read_text().splitlines()
     read = [next(iter(parse_nodes(f"{line}\n").values())) for line in lines]
-    assert [node.usable for node in read] == [False, False, False, False, False, True]
+    assert [node.usable for node in read] == [False, True, False, False, False, True]
     assert read[3].states == {"IDLE", "DRAIN"}
     assert read[3].reason.startswith("fan State=IDLE is broken")
 

@@ -131,13 +131,15 @@ def test_a_gpu_of_which_a_shard_is_out_is_not_free_and_the_other_way_round() -> 
 
 
 def test_drained_and_reserved_nodes_are_told_apart() -> None:
-    """What is on unusable nodes is drained; a reservation's nodes count for its own slices."""
+    """On unusable nodes it is drained, on reserved ones kept; a reservation's nodes count for its slices."""
     nodes = (
         node("n1"),
         node("n2", states=frozenset({"IDLE", "DRAIN"})),
         node("n3", states=frozenset({"RESERVED", "IDLE"})),
     )
-    assert availability("gpu:h100:1", "gpu", 1, 1000, snapshot(*nodes)) == Availability(2, 0, 4, 6, None)
+    assert availability("gpu:h100:1", "gpu", 1, 1000, snapshot(*nodes)) == Availability(
+        2, 0, 2, 6, None, kept=2
+    )
     assert availability("gpu:h100:1", "gpu", 1, 1000, snapshot(*nodes), reserved=True).free == 4
 
 
