@@ -168,7 +168,7 @@ def _report(found: list[Reading]) -> Report:
     ours = [one for one in found if one.side == "skiva"]
     idle = max(one.requests for one in ours if not one.pending)
     busy = max(one.requests for one in ours if one.pending)
-    report.goals.append(Goal("requests a minute while nothing waits, however many run", idle, 30))
+    report.goals.append(Goal("requests a minute while nothing waits, however many run", idle, 12))
     report.goals.append(Goal("requests a minute while some wait, however many", busy, 200))
     report.raw["readings"] = [
         {

@@ -80,8 +80,8 @@ class Cluster(Table):
     """False where the nodes cannot fence devices; every page then says so."""
     command_timeout: Annotated[Number, Field(gt=0, le=120)] = Field(default=10.0, examples=[10.0])
     """Seconds after which a Slurm command is ended and counts as unanswered."""
-    idle_interval: Annotated[Number, Field(ge=1, le=300)] = Field(default=10.0, examples=[10.0])
-    """Seconds between two readings of the queue when nobody waits."""
+    idle_interval: Annotated[Number, Field(ge=1, le=300)] = Field(default=15.0, examples=[15.0])
+    """Seconds between two readings of the queue when nobody waits; every second one has the nodes, too."""
     busy_interval: Annotated[Number, Field(ge=0.5, le=60)] = Field(default=1.0, examples=[1.0])
     """Seconds between two readings while somebody waits."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 __all__ = ["Pace"]
 
 _NODES_INTERVAL = 5.0
+_IDLE_NODES = 2
 _BURST = 6.0
 _REFILL = 1 / 6
 _FIRST_RETRY = 1.0
@@ -15,6 +16,8 @@ _ASKED_RETRY = 5.0
 
 class Pace:
     """The rhythm of readings: idle, busy, on request, and after failures.
+
+    Nodes change less than jobs: they are read with every second idle reading, and every 5 s otherwise.
 
     Requests are granted at once up to a burst of 6, refilled by 10 a minute; beyond that they wait for the
     busy interval. After failures the interval doubles up to 30 s, shaken by a quarter so that several hubs
@@ -61,7 +64,8 @@ class Pace:
         if asked and now < self._started + self.busy_interval:
             self._tokens = max(0.0, self._tokens - 1)
         self._started = now
-        interval = min(_NODES_INTERVAL, self.idle_interval) if asked or self.attention else self.idle_interval
+        quick = asked or self.attention
+        interval = min(_NODES_INTERVAL, self.idle_interval) if quick else _IDLE_NODES * self.idle_interval
         return now - self._nodes_at >= interval * 0.99
 
     def nodes_read(self) -> None:

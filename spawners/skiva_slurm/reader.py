@@ -33,7 +33,8 @@ class SlurmReader:
 
     What slurmctld has to do for one reading, counted with sdiag on 22.05: `jobs` costs two requests
     (REQUEST_JOB_INFO and REQUEST_PARTITION_INFO), `nodes` two (REQUEST_NODE_INFO and
-    REQUEST_PARTITION_INFO), however many jobs and nodes there are and whoever they belong to.
+    REQUEST_PARTITION_INFO), however many jobs and nodes there are and whoever they belong to. No option of
+    squeue avoids its second one but --json, which costs twelve times the time.
     The account that reads must be allowed to see everybody's jobs (an operator, where PrivateData is set),
     and nodes that the cloud has not started are in sight only with PrivateData=cloud.
     """

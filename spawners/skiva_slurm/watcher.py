@@ -4,9 +4,9 @@ One loop does all reading, so two queries never run at once and whoever needs a 
 next reading. A reading that fails changes nothing but `trouble`: jobs leave the picture only by being seen
 to have ended, or by being absent from several good readings.
 
-The cost for slurmctld, at two requests for the jobs and two for the nodes (see `SlurmReader`): 24 requests
-a minute when idle; while somebody pays attention 120 for the jobs and 24 for the nodes; with `refresh`
-called as often as anybody likes never more than 180.
+The cost for slurmctld, at two requests for the jobs and two for the nodes (see `SlurmReader`): 12 requests
+a minute when idle (jobs every 15 s, nodes every 30 s); while somebody pays attention 120 for the jobs and 24
+for the nodes; with `refresh` called as often as anybody likes never more than 180.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Watcher:
 
     Args:
         reader: where readings come from.
-        idle_interval: seconds between two readings when nobody waits.
+        idle_interval: seconds between two readings when nobody waits; every second one has the nodes.
         busy_interval: seconds between two readings of the jobs while somebody pays attention.
         stuck_after: seconds after which a reading that neither ends nor fails is given up.
         clock: seconds on a clock that never jumps.
@@ -44,7 +44,7 @@ class Watcher:
         self,
         reader: Reader,
         *,
-        idle_interval: float = 10.0,
+        idle_interval: float = 15.0,
         busy_interval: float = 1.0,
         stuck_after: float = 60.0,
         clock: Callable[[], float] = time.monotonic,

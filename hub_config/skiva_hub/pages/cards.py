@@ -80,7 +80,7 @@ def board(
 
 def stale_after(site: Site) -> float:
     """After how many seconds a reading is no longer shown as the present."""
-    return max(20.0, 2 * site.cluster.idle_interval + site.cluster.command_timeout)
+    return max(20.0, site.cluster.idle_interval + site.cluster.command_timeout + 5)
 
 
 def is_stale(site: Site, snapshot: Snapshot | None, now: float) -> bool:
