@@ -142,7 +142,7 @@ with skiva.cluster("eats", slice="cpu", workers=1, hours=0.2) as c, Client(c) as
 told = [after, heard.getvalue(), lines, again]
 """,
     )
-    assert after < 4
+    assert after < 10
     assert "Worker " in heard
     assert any("memory" in line for line in lines), lines
     assert lines[-1] in heard
