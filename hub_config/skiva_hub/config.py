@@ -13,6 +13,7 @@ from tornado.log import app_log
 from skiva_hub import metrics
 from skiva_hub.kept_secret import kept_secret
 from skiva_hub.pages import api, render, snapshot_file
+from skiva_hub.req_options import CARRIED, site_defaults
 from skiva_hub.routes import FileProxy
 from skiva_hub.site import Site
 from skiva_slurm.reader import SlurmReader
@@ -51,7 +52,7 @@ def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -
     api.register()
     report.register()
     metrics.watch(state.watcher, site)
-    _run_with_the_hub(state, state_dir / "snapshot.json", keeper_token)
+    _run_with_the_hub(c, state, state_dir / "snapshot.json", keeper_token)
     return state
 
 
@@ -133,7 +134,7 @@ def _idle_culler(minutes: int) -> dict[str, Any]:
     }
 
 
-def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> None:
+def _run_with_the_hub(c: Any, state: HubState, snapshot: Path, keeper_token: str) -> None:
     """Start the watcher and the keeper in the hub's event loop, which loads this configuration."""
     from jupyterhub.app import JupyterHub
 
@@ -142,6 +143,7 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
         return
     app = JupyterHub.instance()
     state.given_up.load()
+    state.background(_know_reservations(c, state))
     watcher = state.watcher
     watcher.on_snapshot(lambda _: _write(snapshot, watcher))
     watcher.start()
@@ -149,6 +151,14 @@ def _run_with_the_hub(state: HubState, snapshot: Path, keeper_token: str) -> Non
     state.background(_tell_of_trouble(watcher, snapshot))
     state.background(Keeper(app, state, keeper_token).run())
     state.background(_bound_bodies(app))
+
+
+async def _know_reservations(c: Any, state: HubState) -> None:
+    """Fill in the hub's own default, which may stand below in its file, and have reservations read."""
+    classes = [one.__name__ for one in reversed(SliceSpawner.mro()) if one.__name__ in c]
+    given = {name: str(c[one][name]) for one in classes for name in CARRIED if name in c[one]}
+    state.site = state.site.reserving(site_defaults(given).get("reservation"))
+    state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
 
 
 async def _bound_bodies(app: Any) -> None:

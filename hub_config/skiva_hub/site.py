@@ -182,6 +182,13 @@ class Site(Table):
         """The environments that `user` may pick, in the operator's order."""
         return tuple(e for e in self.environment if e.allows(user, groups))
 
+    def reserving(self, reservation: str | None) -> Self:
+        """The same site, with the hub's own default for slices that name no reservation."""
+        if reservation is None:
+            return self
+        slices = (s.model_copy(update={"reservation": s.reservation or reservation}) for s in self.slice)
+        return self.model_copy(update={"slice": tuple(slices)})
+
     def max_hours(self, picked: Slice) -> float:
         """The longest session on a slice: the least of site, partition and slice."""
         partition = next(p for p in self.partition if p.name == picked.partition)

@@ -13,6 +13,7 @@ __all__ = [
     "reader",
     "reasons",
     "refusal",
+    "reservations",
     "runner",
     "sbatch",
     "slices",

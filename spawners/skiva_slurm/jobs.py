@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Self
 
 from skiva_slurm.gres import Gres
+from skiva_slurm.reservations import Reservation
 from skiva_slurm.states import Life, life
 
 _RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10})(?::([0-9]{1,10}))?)?")
@@ -131,11 +132,20 @@ class Snapshot:
     """Seconds since the epoch."""
     jobs: Mapping[int, Job] = field(default_factory=lambda: MappingProxyType({}))
     nodes: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+    reservations: Mapping[str, Reservation | None] = field(default_factory=lambda: MappingProxyType({}))
+    """Those that slices name, None where Slurm has none of that name; of others nothing is known."""
 
     @classmethod
-    def of(cls, taken: float, jobs: Mapping[int, Job], nodes: Mapping[str, Node]) -> Self:
+    def of(
+        cls,
+        taken: float,
+        jobs: Mapping[int, Job],
+        nodes: Mapping[str, Node],
+        reservations: Mapping[str, Reservation | None] = MappingProxyType({}),
+    ) -> Self:
         """A snapshot that nobody can change afterwards."""
-        return cls(taken, MappingProxyType(dict(jobs)), MappingProxyType(dict(nodes)))
+        kept = (MappingProxyType(dict(one)) for one in (jobs, nodes, reservations))
+        return cls(taken, *kept)
 
     def tagged(self, tag: str, user: str | None = None) -> Job | None:
         """The job that carries `tag`, if the queue shows it; of several one that has not ended, the last.

@@ -9,6 +9,7 @@ from skiva_slurm.states import Life
 __all__ = ["Memory"]
 
 _KEPT_SECONDS = 3600.0
+_KEPT_ENDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Memory:
         self._clock = clock
         self._present: frozenset[int] = frozenset()
         self._ended: dict[int, tuple[float, Job]] = {}
+        self._due: dict[int, float] = {}
+        self._reserved_until: dict[str, tuple[float, ...]] = {}
         self._absent: dict[int, _Absence] = {}
 
     def learn(self, snapshot: Snapshot, started: float) -> None:
@@ -41,6 +44,12 @@ class Memory:
             else:
                 self._ended.pop(job.id, None)
             self._absent.pop(job.id, None)
+            if job.tag and job.end is not None and job.life in {Life.RUNNING, Life.PAUSED}:
+                self._due[job.id] = job.end
+        for one in filter(None, snapshot.reservations.values()):
+            ends = self._reserved_until.get(one.name, ())
+            if one.end not in ends:
+                self._reserved_until[one.name] = (*ends, one.end)[-_KEPT_ENDS:]
         for gone in self._present - snapshot.jobs.keys():
             self._absent.setdefault(gone, _Absence(asked=started))
         for number, absence in self._absent.items():
@@ -54,6 +63,14 @@ class Memory:
         """The job as it was last seen to have ended."""
         found = self._ended.get(job_id)
         return found[1] if found else None
+
+    def due(self, job_id: int) -> float | None:
+        """When the time limit of a job with a mark of ours was to end it, as it was last seen alive."""
+        return self._due.get(job_id)
+
+    def reserved_until(self, name: str) -> tuple[float, ...]:
+        """The last ends that a reservation was seen to have; a daily one has many, and others change."""
+        return self._reserved_until.get(name, ())
 
     def ended_and_gone(self) -> tuple[Job, ...]:
         """The jobs with a mark of ours that were seen to end and are not in the queue any more."""
@@ -71,6 +88,8 @@ class Memory:
     def _forget(self, now: float) -> None:
         old = now - _KEPT_SECONDS
         self._ended = {number: seen for number, seen in self._ended.items() if seen[0] > old}
+        known = self._present | self._ended.keys()
+        self._due = {number: due for number, due in self._due.items() if number in known}
         self._absent = {
             number: absence
             for number, absence in self._absent.items()

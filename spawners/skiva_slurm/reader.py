@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -11,6 +11,13 @@ from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, QUERY_ENVIRONMENT, JobRows, job_format, parse_nodes
 from skiva_slurm.refusal import complaint
+from skiva_slurm.reservations import (
+    CONFIG_QUERY,
+    RESERVATION_QUERY,
+    Reservation,
+    hides_reservations,
+    parse_reservations,
+)
 from skiva_slurm.runner import run
 
 __all__ = ["Reader", "SlurmReader"]
@@ -27,6 +34,10 @@ class Reader(Protocol):
         """Every node that Slurm knows. Raises SlurmUnanswered."""
         ...
 
+    async def reservations(self, names: Collection[str]) -> dict[str, Reservation | None]:
+        """What Slurm tells of these, None for one that it does not have. Raises SlurmUnanswered."""
+        ...
+
 
 class SlurmReader:
     """Reads a real Slurm with squeue and scontrol.
@@ -34,7 +45,8 @@ class SlurmReader:
     What slurmctld has to do for one reading, counted with sdiag on 22.05: `jobs` costs two requests
     (REQUEST_JOB_INFO and REQUEST_PARTITION_INFO), `nodes` two (REQUEST_NODE_INFO and
     REQUEST_PARTITION_INFO), however many jobs and nodes there are and whoever they belong to. No option of
-    squeue avoids its second one but --json, which costs twelve times the time.
+    squeue avoids its second one but --json, which costs twelve times the time. `reservations` costs one
+    (REQUEST_RESERVATION_INFO), and another one while a reservation lacks.
     The account that reads must be allowed to see everybody's jobs (an operator, where PrivateData is set),
     and nodes that the cloud has not started are in sight only with PrivateData=cloud.
     """
@@ -68,6 +80,19 @@ class SlurmReader:
             SlurmUnanswered: it did not answer, or not in words that can be trusted.
         """
         return parse_nodes(await self._ask([self._scontrol, *NODE_QUERY]))
+
+    async def reservations(self, names: Collection[str]) -> dict[str, Reservation | None]:
+        """These reservations, by name; None for one that does not exist, nothing for one that may be hidden.
+
+        Raises:
+            SlurmUnanswered: it did not answer, or not in words that can be trusted.
+        """
+        shown = parse_reservations(await self._ask([self._scontrol, *RESERVATION_QUERY]))
+        found: dict[str, Reservation | None] = {name: shown[name] for name in names if name in shown}
+        lacking = set(names) - shown.keys()
+        if lacking and not hides_reservations(await self._ask([self._scontrol, *CONFIG_QUERY])):
+            found |= dict.fromkeys(lacking)
+        return found
 
     async def _ask(
         self,

@@ -129,6 +129,8 @@ _PHRASES: tuple[tuple[str, str], ...] = (
 )
 """Sentences that Slurm writes in place of a code, and the code that says the same."""
 
+_DELETED = re.compile(r"reservation \S+ was deleted")
+
 _MAINTENANCE = Words(
     "The nodes with this slice are reserved for maintenance soon.", "Choose fewer hours, or wait."
 )
@@ -207,6 +209,8 @@ def _explain(reason: str) -> Words:
         .strip()
     )
     flat = text.replace("_", " ").lower()
+    if _DELETED.fullmatch(flat):
+        return _PLAIN["ReservationDeleted"]
     for phrase, code in _PHRASES:
         if flat.startswith(phrase):
             return _PLAIN[code] if code else _MAINTENANCE

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from skiva_slurm.gres import Gres, parse_gres
@@ -41,19 +41,21 @@ def availability(
     snapshot: Snapshot,
     *,
     reserved: bool = False,
+    only: Collection[str] = (),
 ) -> Availability:
     """Count, node by node, what a job with `gres` (or none), `cores` and `memory_mb` MiB finds.
 
     A slice counts only with its cores and memory on the same node. A GPU of which a shard is out does not
     count as free, nor do the shards of a GPU that is out whole. What is free on a reserved node is `kept`, as
-    nobody can say how much of it the reservation leaves; say `reserved` for a slice that has a reservation.
+    nobody can say how much of it the reservation leaves; say `reserved` for a slice that has a reservation,
+    and `only` its nodes where they are known.
     """
     wanted = parse_gres(gres or "")
     shares = {want: _shares_held(want, snapshot.jobs.values()) for want in wanted if want.name in _SHARES}
     free = kept = usable = drained = 0
     names = set()
     for node in snapshot.nodes.values():
-        if partition not in node.partitions:
+        if partition not in node.partitions or (only and node.name not in only):
             continue
         names.add(node.name)
         there = [_count(node.gres, want.name, want.type) for want in wanted]

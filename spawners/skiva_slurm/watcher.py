@@ -6,7 +6,8 @@ to have ended, or by being absent from several good readings.
 
 The cost for slurmctld, at two requests for the jobs and two for the nodes (see `SlurmReader`): 12 requests
 a minute when idle (jobs every 15 s, nodes every 30 s); while somebody pays attention 120 for the jobs and 24
-for the nodes; with `refresh` called as often as anybody likes never more than 180.
+for the nodes; with `refresh` called as often as anybody likes never more than 180. Where slices name
+reservations, each reading of the nodes costs one more.
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class Watcher:
     ) -> None:
         self.snapshot: Snapshot | None = None
         """The last good reading."""
+        self.reserved: frozenset[str] = frozenset()
+        """The reservations that are to be read, beside the nodes; without any none is."""
         self.readings = 0
         """How many readings were good."""
         self.failures = 0
@@ -151,6 +154,14 @@ class Watcher:
         """
         return self._memory.ended(job_id)
 
+    def due(self, job_id: int) -> float | None:
+        """When the time limit of a job with a mark of ours was to end it, as it was last seen alive."""
+        return self._memory.due(job_id)
+
+    def reserved_until(self, name: str) -> tuple[float, ...]:
+        """The last ends that a reservation was seen to have, also of one that is not there any more."""
+        return self._memory.reserved_until(name)
+
     @property
     def ended_and_gone(self) -> tuple[Job, ...]:
         """The jobs with a mark of ours that ended within the last hour and that Slurm has forgotten since."""
@@ -199,7 +210,12 @@ class Watcher:
             nodes = await self._reader.nodes()
             self._pace.nodes_read()
         jobs = await self._reader.jobs()
-        self._publish(Snapshot.of(time.time(), jobs, nodes), started)
+        reservations = self.snapshot.reservations if self.snapshot else {}
+        if with_nodes and self.reserved:
+            # Silence is no absence, and no reason to know less of the jobs.
+            with suppress(SlurmUnanswered):
+                reservations = await self._reader.reservations(self.reserved)
+        self._publish(Snapshot.of(time.time(), jobs, nodes, reservations), started)
 
     def _publish(self, snapshot: Snapshot, started: float) -> None:
         self.snapshot = snapshot

@@ -15,7 +15,7 @@ from skiva_slurm.sbatch import sbatch_options, script
 from skiva_slurm.states import Life
 from skiva_spawners import decisions
 from skiva_spawners.errors import ActingFailed, NotOurServer, SessionFailed
-from skiva_spawners.failure import Failure, ended
+from skiva_spawners.failure import Failure
 from skiva_spawners.lifecycle import Event, State
 from skiva_spawners.offers import offer
 from skiva_spawners.options import Choice
@@ -190,8 +190,7 @@ async def _give_up_if_over(session: Session) -> None:
     over: Job | None = session.ended_job()
     if over is not None:
         session.end()
-        log = "\n".join(await session.log_tail())
-        raise SessionFailed(ended(over, lived=bool(session.record.url), log=log))
+        raise SessionFailed(session.failure(over, await session.log_tail()))
     if (why := decisions.hopeless(session.job)) is not None:
         await _fail(session, why)
 

@@ -3,6 +3,7 @@
 `session`, `arrival` and the keeper ask here and act.
 """
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -139,11 +140,12 @@ class Extension:
     """When it is over, in seconds since the epoch."""
 
 
-def longer(job: Job | None, hours: Hours, longest: float) -> Extension:
+def longer(job: Job | None, hours: Hours, longest: float, *, until: float | None = None) -> Extension:
     """What to set when the owner of a job asks for one more step of the site's.
 
     Args:
         longest: hours that a session on its slice may last.
+        until: when the reservation ends that it is in.
 
     Raises:
         Refused: the site does not allow it.
@@ -155,6 +157,10 @@ def longer(job: Job | None, hours: Hours, longest: float) -> Extension:
         raise SlurmUnanswered("The session does not run at the moment, so it cannot be lengthened.")
     now_minutes = (job.end - job.start) / 60
     minutes = round(min(now_minutes + hours.extend_by * 60, longest * 60))
+    if until is not None and minutes > (left := math.floor((until - job.start) / 60)):
+        minutes = left
+        if minutes <= now_minutes:
+            raise Refused("The reservation of this slice ends then, and your session with it.")
     if minutes <= now_minutes:
         raise Refused(f"A session on this slice may last {longest:g} hours at most.")
     return Extension(hours.extend_as, job.id, minutes, job.start + minutes * 60)

@@ -1,6 +1,6 @@
 """Why a session did not start or ended, in words for the person who pressed Start. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +11,24 @@ _LINE_LENGTH = 400
 
 _NOBODY = "Slurm tells no more about it; the last lines of its log may."
 
+_PUNCTUAL = 30.0
+"""Seconds by which Slurm may end a job before its time limit, as clocks and readings go."""
+_ENDING = 300.0
+"""Seconds that Slurm may take to end the jobs of a reservation that is over."""
+_RESERVATION, _EARLY = "reservation", "early"
+"""Ends that Slurm calls TIMEOUT, though the job's own time limit was not reached."""
+
 _ENDS: dict[str, tuple[str, str, str]] = {
+    _RESERVATION: (
+        "reservation",
+        "Your session ended: the reservation of its slice ended.",
+        "Files that were saved are there. Start again on another slice, or ask the operators for more time.",
+    ),
+    _EARLY: (
+        "timeout",
+        "Your session ended: Slurm ended it before its time limit was reached.",
+        "Files that were saved are there. Ask the operators: a reservation or your hours may be over.",
+    ),
     "TIMEOUT": (
         "timeout",
         "Your session ended: its time limit was reached.",
@@ -111,14 +128,26 @@ class Failure:
             return None
 
 
-def ended(job: Job, *, lived: bool = True, log: str = "") -> Failure:
+def ended(
+    job: Job,
+    *,
+    lived: bool = True,
+    log: str = "",
+    due: float | None = None,
+    reserved_until: Collection[float] = (),
+) -> Failure:
     """The words for a job that Slurm was seen to have ended.
 
     Args:
         lived: whether its server had answered before.
         log: the job's output, of which the last lines are kept.
+        due: when its time limit was to end it.
+        reserved_until: the ends that its reservation was seen to have.
     """
     word = _word(job.state)
+    if word == "TIMEOUT" and job.end is not None and due is not None and job.end < due - _PUNCTUAL:
+        # Slurm has one state for both, and says nothing of reservations in it.
+        word = _RESERVATION if any(0 <= job.end - at < _ENDING for at in reserved_until) else _EARLY
     unknown = ("unknown", f"Your session ended ({ascii(word[:40])[1:-1]}).", _NOBODY)
     cause, sentence, action = _ENDS.get(word, unknown)
     if not lived:

@@ -5,12 +5,17 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from skiva_hub.pages import reserved, words
 from skiva_hub.pages.environments import Records
 from skiva_hub.site import Environment, Site, Slice
+from skiva_slurm.jobs import Snapshot
 from skiva_spawners.errors import BadOption
 
 _Offer = TypeVar("_Offer", Slice, Environment)
 _Id = Annotated[str, StringConstraints(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z")]
+
+_LOOKING = 0.1
+"""Hours for which a person may look at the page, while those until a reservation ends become fewer."""
 
 _NEEDS = {
     "slice": "must be the id of a slice that this site offers",
@@ -50,10 +55,14 @@ def choose(
     user: str,
     groups: frozenset[str],
     records: Records | None = None,
+    *,
+    snapshot: Snapshot | None = None,
+    now: float = 0.0,
 ) -> Choice:
     """Check `wish` against the site as it is today and fill in what it leaves out.
 
-    `records` say what environments need, as far as it is known.
+    `records` say what environments need, and `snapshot` which reservations there are `now`, as far as it is
+    known.
 
     Raises:
         BadOption: with one sentence that names the field.
@@ -67,13 +76,27 @@ def choose(
             "environment",
             f"{environment.title} needs a GPU, and {picked.title} has none; choose another slice",
         )
-    longest = site.max_hours(picked)
-    hours = min(site.hours.default, longest) if options.hours is None else options.hours
-    if hours > longest:
-        raise BadOption("hours", f"at most {longest:g} hours are possible on {picked.title}, not {hours:g}")
+    hours = _hours(options.hours, site, picked, snapshot, now)
     if hours < 1 / 60:
         raise BadOption("hours", "must be at least one minute (0.017)")
     return Choice(slice=picked, environment=environment, hours=hours)
+
+
+def _hours(asked: float | None, site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> float:
+    if reserved.is_missing(picked, snapshot, now):
+        why = f"the reservation {picked.reservation} of {picked.title} does not exist, or not any more"
+        raise BadOption("slice", f"{why}; choose another slice, or ask the operators")
+    longest, allowed = reserved.max_hours(site, picked, snapshot, now), site.max_hours(picked)
+    hours = min(site.hours.default, longest) if asked is None else asked
+    ends = reserved.ends(picked, snapshot, now)
+    if ends and longest < hours <= min(allowed, longest + _LOOKING):
+        return longest
+    if hours > longest:
+        why = f", as its reservation ends at {words.clock(ends, now)}" if ends and longest < allowed else ""
+        raise BadOption(
+            "hours", f"at most {longest:.3g} hours are possible on {picked.title}{why}, not {hours:g}"
+        )
+    return hours
 
 
 def _parse(wish: Mapping[str, Any]) -> SpawnOptions:

@@ -1,16 +1,19 @@
 """One session: a record in the database, a job in Slurm, and what joins them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from tornado.httpclient import HTTPError as NoAnswer
 
+from skiva_hub.pages.reserved import reservation_of
+from skiva_hub.site import Slice
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.states import Life
 from skiva_spawners import decisions
 from skiva_spawners.errors import ActingFailed, NotOurServer
+from skiva_spawners.failure import Failure, ended
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.lifecycle import Event, State, after, restored
 from skiva_spawners.log import session_log
@@ -289,16 +292,29 @@ class Session:
         """
         if self.phase is State.OVER:
             raise Stale("This session is over.")
-        site = self.state.site
-        picked = next((s for s in site.slice if s.id == self.record.slice), None)
+        site, picked = self.state.site, self._slice
         longest = site.max_hours(picked) if picked else site.hours.max
         # The operator's account may set anybody's limit, so whose job it is must be true now.
-        await self.state.watcher.refresh()
-        wanted = decisions.longer(self.job, site.hours, longest)
+        snapshot = await self.state.watcher.refresh()
+        held = reservation_of(picked, snapshot) if picked else None
+        until = held.end if held and not held.flexible else None
+        wanted = decisions.longer(self.job, site.hours, longest, until=until)
         await self.state.actor.extend(wanted.operator, wanted.job_id, wanted.minutes)
         self.log.info("extended", job=wanted.job_id, minutes=wanted.minutes)
         await self.state.watcher.refresh()
         return wanted.end
+
+    @property
+    def _slice(self) -> Slice | None:
+        """The slice that it is on, if the site still has it."""
+        return next((s for s in self.state.site.slice if s.id == self.record.slice), None)
+
+    def failure(self, job: Job, log: Iterable[str]) -> Failure:
+        """Why it is over, from its job, which was seen to end."""
+        watcher, picked = self.state.watcher, self._slice
+        reserved = watcher.reserved_until(picked.reservation) if picked and picked.reservation else ()
+        lived, text = bool(self.record.url), "\n".join(log)
+        return ended(job, lived=lived, log=text, due=watcher.due(job.id), reserved_until=reserved)
 
     async def log_tail(self) -> tuple[str, ...]:
         """The last lines of the job's output."""

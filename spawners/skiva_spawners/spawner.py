@@ -20,13 +20,14 @@ from traitlets import default
 
 from skiva_hub import metrics
 from skiva_hub.pages import form, render
+from skiva_hub.pages.cards import is_stale
 from skiva_hub.req_options import CARRIED, site_defaults
 from skiva_slurm.jobs import Job
 from skiva_slurm.states import Life
 from skiva_spawners import arrival, progress
 from skiva_spawners.certificate import Pair, trust
 from skiva_spawners.errors import BadOption, SessionFailed, SkivaSpawnError
-from skiva_spawners.failure import Failure, ended
+from skiva_spawners.failure import Failure
 from skiva_spawners.hub_state import HubState
 from skiva_spawners.lifecycle import Event, State
 from skiva_spawners.options import Choice, choose
@@ -126,8 +127,17 @@ class SliceSpawner(SlurmSpawner):
             SpawnException: one sentence that names the field.
         """
         try:
-            state = self.skiva
-            return choose(self.user_options or {}, state.site, self.user.name, self.groups, state.records)
+            state, now = self.skiva, time.time()
+            snapshot = state.watcher.snapshot
+            return choose(
+                self.user_options or {},
+                state.site,
+                self.user.name,
+                self.groups,
+                state.records,
+                snapshot=None if is_stale(state.site, snapshot, now) else snapshot,
+                now=now,
+            )
         except BadOption as problem:
             raise _told(str(problem), "option") from None
 
@@ -239,7 +249,7 @@ class SliceSpawner(SlurmSpawner):
             return None
         if self.failure is None:
             log = await session.log_tail()
-            self.failure = ended(job, lived=bool(session.record.url), log="\n".join(log))
+            self.failure = session.failure(job, log)
             metrics.count_failure(self.failure.cause)
             session.log.info("ended", job=job.id, state=job.state, cause=self.failure.cause)
         session.end()

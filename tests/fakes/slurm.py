@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from tests.fakes import slurm_commands
 
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
+from skiva_slurm.reservations import Reservation
 
 __all__ = ["FakeNode", "FakeReader", "FakeSlurm"]
 
@@ -26,13 +27,17 @@ class FakeReader:
     def __init__(self, jobs: Iterable[Job] = (), nodes: Iterable[Node] = ()) -> None:
         self.all_jobs = {job.id: job for job in jobs}
         self.all_nodes = {node.name: node for node in nodes}
+        self.all_reservations: dict[str, Reservation] = {}
         self.fail: Exception | None = None
         """What every reading raises."""
         self.lost: set[int] = set()
         """Jobs that readings lack, though they are there."""
         self.delay = 0.0
         """Seconds that a reading takes."""
+        self.fail_reservations: Exception | None = None
+        """What readings of the reservations raise."""
         self.job_readings = 0
+        self.reservation_readings = 0
         self.node_readings = 0
         self.most_at_once = 0
         self._at_once = 0
@@ -68,6 +73,14 @@ class FakeReader:
         self.node_readings += 1
         await self._answer()
         return dict(self.all_nodes)
+
+    async def reservations(self, names: Collection[str]) -> dict[str, Reservation | None]:
+        """These reservations; None for those that are not there."""
+        self.reservation_readings += 1
+        await self._answer()
+        if self.fail_reservations is not None:
+            raise self.fail_reservations
+        return {name: self.all_reservations.get(name) for name in names}
 
     async def _answer(self) -> None:
         self._at_once += 1

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, job_format
 from skiva_slurm.reader import SlurmReader
 from skiva_slurm.refusal import submitted
+from skiva_slurm.reservations import RESERVATION_QUERY
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
 from skiva_slurm.states import Life
 from skiva_slurm.tags import Tag
@@ -128,6 +130,30 @@ def test_a_reading_costs_what_the_reader_says(cluster: Any) -> None:
     asked = ["/usr/bin/env", f"SQUEUE_FORMAT2={job_format('a' * 24)}", "/usr/bin/squeue", *JOB_QUERY]
     assert requests_of(cluster, asked) == 2
     assert requests_of(cluster, ["/usr/bin/scontrol", *NODE_QUERY]) == 2
+
+
+def test_reservations_are_read_as_they_come_and_go(cluster: Any, reader: SlurmReader, node: Node) -> None:
+    """One that somebody makes is seen with its times and nodes, one that is not there is told as absent."""
+
+    def control(*words: str) -> None:
+        done = cluster.run_as("root", ["/usr/bin/scontrol", *words])
+        assert done.returncode == 0, done.stderr
+
+    name = f"course-{secrets.token_hex(4)}"
+    assert asyncio.run(reader.reservations({name})) == {name: None}
+    wanted = ("StartTime=now+1hour", "Duration=30", "Users=root", f"Nodes={node.name}", "Flags=IGNORE_JOBS")
+    control("create", "reservation", f"ReservationName={name}", *wanted)
+    try:
+        found = asyncio.run(reader.reservations({name, "never-made"}))
+        assert found["never-made"] is None
+        held = found[name]
+        assert held is not None
+        assert (held.nodes, held.end - held.start) == ((node.name,), 1800)
+        assert abs(held.start - time.time() - 3600) < 120
+        assert requests_of(cluster, ["/usr/bin/scontrol", *RESERVATION_QUERY]) == 1
+    finally:
+        control("delete", f"ReservationName={name}")
+    assert asyncio.run(reader.reservations({name})) == {name: None}
 
 
 def test_the_built_command_line_does_what_it_says(

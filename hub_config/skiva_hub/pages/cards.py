@@ -1,9 +1,9 @@
 """The spawn page's cards: every slice that a person may pick, and what is known of it now. Pure."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from skiva_hub.pages import words
+from skiva_hub.pages import reserved, words
 from skiva_hub.pages.environments import Records, environment_cards
 from skiva_hub.pages.queue import available, waiting
 from skiva_hub.site import Site, Slice
@@ -11,6 +11,12 @@ from skiva_slurm.jobs import Snapshot
 from skiva_slurm.slices import Availability
 
 Status = Literal["free", "busy", "out", "unknown"]
+
+_NO_RESERVATION = (
+    "Its reservation {} does not exist, or not any more: choose another slice, or ask the operators."
+)
+_BEGINS = "Its reservation begins at {time}; a session that is started before waits until then."
+_ENDS = "Its reservation ends at {time}, and all sessions in it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,11 @@ class Card:
     starts: str
     """When a session would start, with `{time}` for `starts_at`."""
     starts_at: str | None
+    startable: bool
+    """Whether a session can be asked for at all."""
+    ends: str
+    """What ends all sessions on it, with `{time}` for `ends_at`; empty where only their own limit does."""
+    ends_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,17 @@ def notice(site: Site, snapshot: Snapshot | None, now: float) -> Notice | None:
 def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> Card:
     seen = available(picked, snapshot) if snapshot else None
     line = waiting(picked, snapshot) if snapshot else None
-    status, starts, at = _starts(seen, line or 0, is_stale(site, snapshot, now), snapshot, now)
+    stale = is_stale(site, snapshot, now)
+    known = None if stale else snapshot
+    missing, begins = reserved.is_missing(picked, known, now), reserved.begins(picked, known, now)
+    status, starts, at = _starts(seen, line or 0, stale, snapshot, now)
+    if missing:
+        status, starts, at = "out", _NO_RESERVATION.format(picked.reservation), None
+    elif begins:
+        status, starts, at = "busy", _BEGINS, begins
+    if seen and (missing or begins):
+        seen = replace(seen, free=0, kept=0)
+    longest, ends = reserved.max_hours(site, picked, known, now), reserved.ends(picked, known, now)
     return Card(
         id=picked.id,
         title=picked.title,
@@ -118,8 +139,8 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         gpu=picked.gres is not None,
         cores=picked.cores,
         memory=words.memory(picked.memory_mb),
-        max_hours=site.max_hours(picked),
-        longest=words.hours(site.max_hours(picked)),
+        max_hours=longest,
+        longest=words.hours(longest) if longest == site.max_hours(picked) else words.span(longest * 3600),
         simulated=picked.simulated,
         status=status,
         free=seen.free if seen else None,
@@ -130,6 +151,9 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         waiting=line,
         starts=starts,
         starts_at=words.iso(at),
+        startable=not missing,
+        ends=_ENDS if ends else "",
+        ends_at=words.iso(ends),
     )
 
 

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from skiva_hub.pages.reserved import reservation_of
 from skiva_hub.site import Site, Slice
 from skiva_slurm.gres import Gres, parse_gres
 from skiva_slurm.jobs import Job, Snapshot
@@ -23,6 +24,7 @@ _HOLDS_ITSELF_BACK = frozenset(
 
 def available(picked: Slice, snapshot: Snapshot) -> Availability:
     """How many sessions on this slice could start right now, and how many are taken or out of service."""
+    found = reservation_of(picked, snapshot)
     return availability(
         picked.gres,
         picked.partition,
@@ -30,6 +32,7 @@ def available(picked: Slice, snapshot: Snapshot) -> Availability:
         picked.memory_mb,
         snapshot,
         reserved=picked.reservation is not None,
+        only=found.nodes if found and not found.flexible else (),
     )
 
 

@@ -1,6 +1,7 @@
 """The options form as HTML, for a spawner's `options_form`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,12 @@ def options_form(
     """
     shown = board(site, user, groups, snapshot, now, records)
     longest = max((card["max_hours"] for card in shown["slices"]), default=0)
+    opened = chosen(site, user, groups, *wishes)
+    bounds = [card["max_hours"] for card in shown["slices"] if card["id"] == opened.slice]
     template = _jinja().get_template("skiva_options.html")
     return template.render(
         board=shown,
-        chosen=chosen(site, user, groups, *wishes),
+        chosen=replace(opened, hours=min([opened.hours, *bounds])),
         environments=shown["environments"],
         quick=[(amount, words.hours(amount)) for amount in quick_hours(longest)],
         local=lambda stamp: words.clock(words.moment(stamp), now),

@@ -43,7 +43,12 @@ def write(path: Path, snapshot: Snapshot | None, trouble: str, ended: tuple[Job,
         OSError: the disk is full or the directory is not writable; the old file is still whole.
     """
     if snapshot is not None:
-        snapshot = replace(snapshot, jobs=dict(snapshot.jobs), nodes=dict(snapshot.nodes))
+        snapshot = replace(
+            snapshot,
+            jobs=dict(snapshot.jobs),
+            nodes=dict(snapshot.nodes),
+            reservations=dict(snapshot.reservations),
+        )
     data = _FILE.dump_json(Seen(time.time(), trouble, snapshot, ended))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

@@ -74,6 +74,11 @@ function showCard(card) {
   const starts = element.querySelector(".skiva-starts");
   starts.dataset.status = card.status;
   fill(starts, card.starts, card.starts_at);
+  const ends = element.querySelector(".skiva-ends");
+  ends.hidden = !card.ends;
+  fill(ends, card.ends, card.ends_at);
+  element.querySelector("input[name=slice]").dataset.maxHours = card.max_hours;
+  element.querySelector(".skiva-longest").textContent = `up to ${card.longest}`;
   drawBar(element.querySelector(".skiva-bar"), card);
 }
 
@@ -91,6 +96,7 @@ function showBoard() {
   stale.hidden = board.notice === null;
   if (board.notice) fill(stale, board.notice.text, board.notice.at);
   board.slices.forEach(showCard);
+  showSummary();
   announce();
 }
 
@@ -117,7 +123,7 @@ function showFit() {
   fit.hidden = !words;
   if (fit.textContent !== words) fit.textContent = words;
   const impossible = words !== "" && environment.gpu === "required" && !card.gpu;
-  start.disabled = started || !card || !environment || impossible;
+  start.disabled = started || !card?.startable || !environment || impossible;
   const parts = [card?.title, environment?.title].filter(Boolean);
   document.getElementById("skiva-chosen").textContent = parts.join(" \u00b7 ");
 }

@@ -9,6 +9,7 @@ from tests.unit.pages.samples import NOW
 from skiva_hub.pages.cards import Card, board, cards, stale_after
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Array, Snapshot
+from skiva_slurm.reservations import Reservation
 
 USER = "researcher1"
 
@@ -99,6 +100,61 @@ def test_what_a_reservation_leaves_of_a_node_is_neither_promised_nor_out_of_serv
     assert (card.free, card.kept, card.drained, card.total) == (free, 7 - reserved, 0, 14)
     assert card.starts == words
     assert card.status == {"Starts now.": "free"}.get(words, "unknown" if card.kept else "busy")
+
+
+def _course(held: Reservation | str | None) -> Card:
+    """The card of a slice with a reservation, of which a reading has `held`; a text stands for nothing."""
+    snapshot = samples.snapshot(
+        nodes=(samples.node(), replace(samples.node(state="IDLE+RESERVED"), name="n2"))
+    )
+    if not isinstance(held, str):
+        snapshot = replace(snapshot, reservations={"course": held})
+    return _card("1g.10gb", snapshot, samples.site().reserving("course"))
+
+
+def test_a_reservation_that_runs_bounds_the_hours_and_names_its_nodes() -> None:
+    """What is free is counted on its nodes; the longest session ends with it, and the card says when."""
+    card = _course(Reservation("course", NOW - 600, NOW + 5430, ("n2",)))
+    assert (card.status, card.starts, card.free, card.total) == ("free", "Starts now.", 7, 7)
+    assert (card.max_hours, card.longest) == (1.5, "90 min")
+    assert card.ends == "Its reservation ends at {time}, and all sessions in it."
+    assert card.ends_at == "2026-09-21T15:43:50Z"
+    assert card.startable
+
+
+def test_a_reservation_that_has_not_begun_is_waited_for() -> None:
+    """A session may be asked for before; nothing is called free until then."""
+    card = _course(Reservation("course", NOW + 3600, NOW + 7200, ("n2",)))
+    assert (card.status, card.free, card.startable, card.max_hours) == ("busy", 0, True, 1.0)
+    assert (
+        card.starts == "Its reservation begins at {time}; a session that is started before waits until then."
+    )
+    assert card.starts_at == "2026-09-21T15:13:20Z"
+
+
+@pytest.mark.parametrize("held", [None, Reservation("course", NOW - 7200, NOW)])
+def test_without_its_reservation_a_slice_cannot_be_started(held: Reservation | None) -> None:
+    """It is over, also where the reading is older than its end, or Slurm has none of that name."""
+    card = _course(held)
+    assert (card.status, card.free, card.startable, card.ends) == ("out", 0, False, "")
+    assert card.starts == (
+        "Its reservation course does not exist, or not any more: choose another slice, or ask the operators."
+    )
+
+
+def test_a_reservation_of_which_nothing_is_known_bounds_nothing() -> None:
+    """It was not read, or may be hidden from the hub; one that is flexible lets its jobs run beside it."""
+    flexible = Reservation("course", NOW + 60, NOW + 120, ("n2",), flexible=True)
+    for card in (_course("not read"), _course(flexible)):
+        assert (card.status, card.free, card.total, card.startable) == ("free", 14, 14, True)
+        assert (card.longest, card.ends) == (_card("1g.10gb", samples.snapshot()).longest, "")
+
+
+def test_an_old_reading_tells_nothing_of_a_reservation() -> None:
+    """Somebody may have made it since."""
+    old = replace(samples.snapshot(taken=NOW - 3600), reservations={"course": None})
+    card = _card("1g.10gb", old, samples.site().reserving("course"))
+    assert (card.status, card.startable) == ("unknown", True)
 
 
 def test_without_a_reading_nothing_is_claimed() -> None:

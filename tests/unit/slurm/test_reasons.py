@@ -94,6 +94,7 @@ def test_limits_say_whose_they_are(reason: str, sentence: str, action: str) -> N
         "InvalidAccount",
         "InvalidQOS",
         "ReservationDeleted",
+        "Reservation short was deleted",
         "QOSMaxGRESPerJob",
         "QOSMinGRES",
         "QOSMaxWallDurationPerJobLimit",

@@ -13,6 +13,7 @@ from tests.fakes.waiting import until
 
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node, Snapshot
+from skiva_slurm.reservations import Reservation
 from skiva_slurm.watcher import Watcher
 
 NODE = Node("n1", "10.0.0.1", frozenset({"IDLE"}))
@@ -334,6 +335,40 @@ async def test_attention_quickens_the_readings_and_its_end_calms_them() -> None:
             assert watcher.snapshot is not None
             assert "n1" in watcher.snapshot.nodes
         assert watcher._pace.seconds_until_due(asked=False) > 30
+
+
+async def test_reservations_are_read_where_a_slice_names_one_and_silence_keeps_the_last() -> None:
+    """A site without them asks for none; a failed reading of them neither removes one nor hides the jobs."""
+    course = Reservation("course", 100.0, 200.0, ("n1",))
+    reader = FakeReader([job()], [NODE])
+    reader.all_reservations = {"course": course}
+    async with watching(reader) as (watcher, _):
+        await readings(watcher, 5)
+        assert reader.reservation_readings == 0
+        watcher.reserved = frozenset({"course"})
+        await until(lambda: watcher.snapshot is not None and "course" in watcher.snapshot.reservations)
+        reader.fail_reservations = no_answer()
+        await readings(watcher, 5)
+        assert watcher.snapshot is not None
+        assert watcher.snapshot.reservations == {"course": course}
+        assert watcher.trouble == ""
+        assert reader.reservation_readings <= reader.node_readings
+        reader.fail_reservations, reader.all_reservations = None, {}
+        await until(lambda: getattr(watcher.snapshot, "reservations", {}) == {"course": None})
+        assert watcher.reserved_until("course") == (200.0,)
+        assert watcher.reserved_until("other") == ()
+
+
+async def test_when_a_jobs_limit_was_to_end_it_is_known_after_its_end() -> None:
+    """An ended job shows when it ended; its time limit is that of the last reading in which it lived."""
+    ours = replace(job(), tag="skiva-run:261122-k3f9ta2x", end=5000.0)
+    reader = FakeReader([ours, replace(job(2), end=5000.0)], [NODE])
+    async with watching(reader) as (watcher, _):
+        await watcher.loaded(5)
+        reader.put(replace(ours, state="TIMEOUT", end=1000.0))
+        await readings(watcher, 2)
+        assert watcher.due(1) == 5000.0
+        assert watcher.due(2) is None
 
 
 async def test_a_storm_of_requests_is_bounded() -> None:

@@ -39,6 +39,27 @@ def test_each_cause_has_words_of_its_own(state: str, cause: str, words: str) -> 
     assert told.action
 
 
+@pytest.mark.parametrize(
+    ("end", "due", "reserved_until", "cause", "words"),
+    [
+        # As Slurm 22.05 ended a job of 30 minutes in a reservation of one: 14 s after it.
+        (1045.0, 2771.0, (86_400.0, 1031.0), "reservation", "the reservation of its slice ended."),
+        (1045.0, 1050.0, (1031.0,), "timeout", "its time limit was reached."),
+        (1045.0, 2771.0, (), "timeout", "Slurm ended it before its time limit was reached."),
+        (1045.0, 2771.0, (1100.0, 500.0), "timeout", "Slurm ended it before its time limit was reached."),
+        (1045.0, None, (1031.0,), "timeout", "its time limit was reached."),
+        (None, 2771.0, (1031.0,), "timeout", "its time limit was reached."),
+    ],
+)
+def test_an_end_with_the_reservation_is_not_called_the_time_limit(
+    end: float | None, due: float | None, reserved_until: tuple[float, ...], cause: str, words: str
+) -> None:
+    """Slurm says TIMEOUT of both; only what was seen to end early, as the reservation did, is called so."""
+    job = replace(JOB, state="TIMEOUT", end=end)
+    told = ended(job, due=due, reserved_until=reserved_until)
+    assert (told.cause, told.sentence) == (cause, f"Your session ended: {words}")
+
+
 @pytest.mark.parametrize("state", [*JOB_STATES, "NEW_STATE", ""])
 def test_no_state_is_left_without_words(state: str) -> None:
     """Also for a state that only a later Slurm has."""

@@ -1,5 +1,6 @@
 """The states of a session, and what is decided from plain values."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -248,6 +249,21 @@ def test_an_extension_is_never_beyond_the_longest_session(lasts: float, step: fl
     assert lasts * 60 < wanted.minutes <= longest * 60 + 0.5
     assert wanted.minutes == pytest.approx(min(lasts + hours.extend_by, longest) * 60, abs=0.51)
     assert wanted.end == 1000 + wanted.minutes * 60
+
+
+@given(HOURS, HOURS)
+def test_an_extension_ends_with_the_reservation(lasts: float, left: float) -> None:
+    """Property: it is cut to the reservation's end, and refused with that reason where nothing is left."""
+    hours = Hours(default=0.1, max=48, extend_by=1, extend_as="operator")
+    running = job(start=1000.0, end=1000.0 + lasts * 3600)
+    until = 1000.0 + left * 3600
+    if math.floor((until - 1000) / 60) <= ((running.end or 0) - 1000) / 60:
+        with pytest.raises(Refused, match="reservation of this slice ends"):
+            longer(running, hours, 100, until=until)
+        return
+    wanted = longer(running, hours, 100, until=until)
+    assert lasts * 60 < wanted.minutes <= min(lasts + 1, left) * 60 + 0.5
+    assert wanted.end <= until + 30
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
 from skiva_images.record import ImageRecord
+from skiva_slurm.jobs import Snapshot
+from skiva_slurm.reservations import Reservation
 from skiva_spawners.errors import BadOption
 from skiva_spawners.options import choose
 
@@ -142,3 +144,35 @@ def test_whatever_is_wished_for_is_granted_as_the_site_has_it_or_refused_in_one_
         assert choice.slice in SITE.slice
         assert choice.environment in SITE.environment
         assert 1 <= choice.minutes <= 240
+
+
+def _reserved(held: Reservation | None) -> tuple[Site, Snapshot]:
+    return SITE.reserving("course"), Snapshot.of(0.0, {}, {}, {"course": held})
+
+
+def test_hours_end_with_the_reservation() -> None:
+    """Without a wish it is what is left; more is refused, but for the minutes of a look at the page."""
+    now = 1_790_000_000.0
+    site, snapshot = _reserved(Reservation("course", now - 60, now + 3630))
+
+    def hours(**wish: float) -> float:
+        return choose({"slice": "1g.10gb", **wish}, site, "bob", NOBODY, snapshot=snapshot, now=now).hours
+
+    assert hours() == 1
+    assert hours(hours=0.5) == 0.5
+    assert hours(hours=1.05) == 1
+    with pytest.raises(
+        BadOption, match=r"at most 1 hours are possible .* as its reservation ends at \d\d:\d\d"
+    ):
+        hours(hours=2.0)
+    with pytest.raises(BadOption, match=r"at most 4 hours are possible on [^,]*, not 5"):
+        choose({"slice": "1g.10gb", "hours": 5.0}, SITE, "bob", NOBODY, snapshot=snapshot, now=now)
+
+
+def test_a_slice_without_its_reservation_is_refused() -> None:
+    """With one sentence that says what to do; what was not read is left to Slurm."""
+    site, snapshot = _reserved(None)
+    with pytest.raises(BadOption, match=r"^slice: the reservation course of .* choose another slice"):
+        choose({"slice": "1g.10gb"}, site, "bob", NOBODY, snapshot=snapshot, now=10.0)
+    for unknown in (None, Snapshot.of(0.0, {}, {})):
+        assert choose({"slice": "1g.10gb"}, site, "bob", NOBODY, snapshot=unknown, now=10.0).hours == 2
