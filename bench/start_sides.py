@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.start_opens import below, inside
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch, command_line
 from skiva_spawners.certificate import Pair, trust
@@ -148,9 +149,9 @@ def _server_file(place: Place, pair: Pair) -> str:
         slice=(Slice(id="cpu", title="CPU", partition="cpu", memory_mb=2048, isolation="none"),),
         environment=(Environment(id="base", title="Base", python=Path("/usr/bin/python3")),),
     )
-    choice = choose({}, site, "bench", frozenset())
+    choice = choose({}, Permitted(site), "bench", frozenset())
     record = Record.new(
         choice, certificate=pair.certificate, api_token="0" * 32, account="bench", clicked=0.0
     )
-    offered = offer(site, "bench", frozenset(), choice.environment, {})
+    offered = offer(Permitted(site), "bench", frozenset(), choice.environment, {})
     return server_file(site, choice, record, pair.private_key, _hubs_words(place), "", offered)

@@ -29,6 +29,8 @@ _LOOK_EVERY = 2.0
 """Seconds between two looks whether Slurm has fallen silent."""
 _MOST_NAMES = 50
 """Named servers of one person, stopped ones included, which they can delete."""
+_FILLED_IN = ("account", "qos", "constraint", "reservation")
+"""What a slice may leave to the settings of batchspawner's name."""
 _MOST_BODY = 1024 * 1024
 """Bytes of a request to the hub."""
 _STREAM_SCOPE = "access:services!service=skiva"
@@ -143,7 +145,7 @@ def _run_with_the_hub(c: Any, state: HubState, snapshot: Path, keeper_token: str
         return
     app = JupyterHub.instance()
     state.given_up.load()
-    state.background(_know_reservations(c, state))
+    state.background(_know_defaults(c, state))
     watcher = state.watcher
     watcher.on_snapshot(lambda _: _write(snapshot, watcher))
     watcher.start()
@@ -153,11 +155,12 @@ def _run_with_the_hub(c: Any, state: HubState, snapshot: Path, keeper_token: str
     state.background(_bound_bodies(app))
 
 
-async def _know_reservations(c: Any, state: HubState) -> None:
-    """Fill in the hub's own default, which may stand below in its file, and have reservations read."""
+async def _know_defaults(c: Any, state: HubState) -> None:
+    """Fill in the hub's own defaults, which may stand below in its file, and have reservations read."""
     classes = [one.__name__ for one in reversed(SliceSpawner.mro()) if one.__name__ in c]
     given = {name: str(c[one][name]) for one in classes for name in CARRIED if name in c[one]}
-    state.site = state.site.reserving(site_defaults(given).get("reservation"))
+    defaults = {name: value for name, value in site_defaults(given).items() if name in _FILLED_IN}
+    state.site = state.site.filled_in(defaults)
     state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
 
 

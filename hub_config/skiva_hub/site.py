@@ -4,6 +4,7 @@ Reading the file, and telling which line is wrong, is `skiva_hub.site_file`'s wo
 field is its description in the manual, its first example is the cure that a mistake in it suggests.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -182,12 +183,13 @@ class Site(Table):
         """The environments that `user` may pick, in the operator's order."""
         return tuple(e for e in self.environment if e.allows(user, groups))
 
-    def reserving(self, reservation: str | None) -> Self:
-        """The same site, with the hub's own default for slices that name no reservation."""
-        if reservation is None:
-            return self
-        slices = (s.model_copy(update={"reservation": s.reservation or reservation}) for s in self.slice)
-        return self.model_copy(update={"slice": tuple(slices)})
+    def filled_in(self, defaults: Mapping[str, str]) -> Self:
+        """The same site, with the hub's own `defaults`, by the field's name, for what slices leave open."""
+        slices = tuple(
+            one.model_copy(update={name: getattr(one, name) or value for name, value in defaults.items()})
+            for one in self.slice
+        )
+        return self.model_copy(update={"slice": slices})
 
     def max_hours(self, picked: Slice) -> float:
         """The longest session on a slice: the least of site, partition and slice."""

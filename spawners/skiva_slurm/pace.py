@@ -6,6 +6,8 @@ from collections.abc import Callable
 __all__ = ["Pace"]
 
 _NODES_INTERVAL = 5.0
+_LOOKED_INTERVAL = 5.0
+_LOOKED_FOR = 10.0
 _IDLE_NODES = 2
 _BURST = 6.0
 _REFILL = 1 / 6
@@ -18,6 +20,7 @@ class Pace:
     """The rhythm of readings: idle, busy, on request, and after failures.
 
     Nodes change less than jobs: they are read with every second idle reading, and every 5 s otherwise.
+    Who only looks at numbers has both every 5 s, until 10 s after the last look.
 
     Requests are granted at once up to a burst of 6, refilled by 10 a minute; beyond that they wait for the
     busy interval. After failures the interval doubles up to 30 s, shaken by a quarter so that several hubs
@@ -38,6 +41,7 @@ class Pace:
         """How many wait for something to happen in the queue."""
         self._clock = clock
         self._uniform = uniform
+        self._looked_at = -math.inf
         self._started = -math.inf
         self._earliest = -math.inf
         self._nodes_at = -math.inf
@@ -54,7 +58,7 @@ class Pace:
         elif asked and self._refilled(now) >= 1:
             return 0.0
         else:
-            wait = self.busy_interval if asked or self.attention else self.idle_interval
+            wait = self.busy_interval if asked or self.attention else self._unhurried(now)
         return max(self._started + wait, self._earliest) - now
 
     def begin(self, *, asked: bool) -> bool:
@@ -64,9 +68,18 @@ class Pace:
         if asked and now < self._started + self.busy_interval:
             self._tokens = max(0.0, self._tokens - 1)
         self._started = now
-        quick = asked or self.attention
+        quick = asked or self.attention or self._is_looked_at(now)
         interval = min(_NODES_INTERVAL, self.idle_interval) if quick else _IDLE_NODES * self.idle_interval
         return now - self._nodes_at >= interval * 0.99
+
+    def looked(self) -> None:
+        """Somebody looks at what is free."""
+        self._looked_at = self._clock()
+
+    @property
+    def nodes_are_old(self) -> bool:
+        """Whether the nodes were read longer ago than somebody who looks is shown."""
+        return self._clock() - self._nodes_at > _LOOKED_INTERVAL
 
     def nodes_read(self) -> None:
         """The nodes were read as part of the reading that began last."""
@@ -84,6 +97,12 @@ class Pace:
         retry = min(_LAST_RETRY, _FIRST_RETRY * 2 ** min(self._failures - 1, 10))
         self._retry = min(_LAST_RETRY, retry * self._uniform(0.75, 1.25))
         self._earliest = self._clock()
+
+    def _unhurried(self, now: float) -> float:
+        return min(_LOOKED_INTERVAL, self.idle_interval) if self._is_looked_at(now) else self.idle_interval
+
+    def _is_looked_at(self, now: float) -> bool:
+        return now - self._looked_at < _LOOKED_FOR
 
     def _refilled(self, now: float) -> float:
         return min(_BURST, self._tokens + (now - self._tokens_at) * _REFILL)

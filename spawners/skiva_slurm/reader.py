@@ -12,13 +12,14 @@ from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, QUERY_ENVIRONMENT, JobRows, job_format, parse_nodes
 from skiva_slurm.refusal import complaint
 from skiva_slurm.reservations import (
-    CONFIG_QUERY,
     RESERVATION_QUERY,
     Reservation,
     hides_reservations,
     parse_reservations,
 )
+from skiva_slurm.rights import Rules
 from skiva_slurm.runner import run
+from skiva_slurm.settings import CONFIG_QUERY, PARTITION_QUERY
 
 __all__ = ["Reader", "SlurmReader"]
 
@@ -36,6 +37,10 @@ class Reader(Protocol):
 
     async def reservations(self, names: Collection[str]) -> dict[str, Reservation | None]:
         """What Slurm tells of these, None for one that it does not have. Raises SlurmUnanswered."""
+        ...
+
+    async def rules(self) -> Rules:
+        """What Slurm checks before it takes a job. Raises SlurmUnanswered."""
         ...
 
 
@@ -93,6 +98,15 @@ class SlurmReader:
         if lacking and not hides_reservations(await self._ask([self._scontrol, *CONFIG_QUERY])):
             found |= dict.fromkeys(lacking)
         return found
+
+    async def rules(self) -> Rules:
+        """What Slurm checks before it takes a job; two requests.
+
+        Raises:
+            SlurmUnanswered: it did not answer.
+        """
+        config = await self._ask([self._scontrol, *CONFIG_QUERY])
+        return Rules.of(config, await self._ask([self._scontrol, *PARTITION_QUERY]))
 
     async def _ask(
         self,

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 
 from skiva_slurm.errors import Unreadable
 from skiva_slurm.hostlist import expand
+from skiva_slurm.settings import flags, parse_config
 
-__all__ = ["CONFIG_QUERY", "RESERVATION_QUERY", "Reservation", "hides_reservations", "parse_reservations"]
+__all__ = ["RESERVATION_QUERY", "Reservation", "hides_reservations", "parse_reservations"]
 
 RESERVATION_QUERY = ("-a", "-o", "show", "reservation")
 """The arguments of scontrol for all reservations, a line each; one that is over is not among them."""
 
-CONFIG_QUERY = ("show", "config")
-"""The arguments of scontrol for Slurm's settings."""
-
 _NONE = "No reservations in the system"
 _PAIR = re.compile(r"(?:^| )([A-Za-z]+)=(\S*)")
-_PRIVATE = re.compile(r"(?m)^PrivateData\s*=\s*(\S*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,9 @@ def parse_reservations(text: str) -> dict[str, Reservation]:
 
 def hides_reservations(config: str) -> bool:
     """Whether Slurm, whose settings these are, may keep reservations from who asks (PrivateData)."""
-    private = _PRIVATE.search(config)
-    return private is None or not {"reservations", "all"}.isdisjoint(private[1].lower().split(","))
+    settings = parse_config(config)
+    hidden = flags(settings, "PrivateData")
+    return "privatedata" not in settings or not {"reservations", "all"}.isdisjoint(hidden)
 
 
 def _reservation(line: str) -> Reservation:

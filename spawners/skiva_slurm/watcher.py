@@ -5,9 +5,9 @@ next reading. A reading that fails changes nothing but `trouble`: jobs leave the
 to have ended, or by being absent from several good readings.
 
 The cost for slurmctld, at two requests for the jobs and two for the nodes (see `SlurmReader`): 12 requests
-a minute when idle (jobs every 15 s, nodes every 30 s); while somebody pays attention 120 for the jobs and 24
-for the nodes; with `refresh` called as often as anybody likes never more than 180. Where slices name
-reservations, each reading of the nodes costs one more.
+a minute when idle (jobs every 15 s, nodes every 30 s); 48 while somebody looks at what is free; while
+somebody waits 120 for the jobs and 24 for the nodes; with `refresh` called as often as anybody likes never
+more than 180. Where slices name reservations, each reading of the nodes costs one more.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.memory import Memory
 from skiva_slurm.pace import Pace
 from skiva_slurm.reader import Reader
+from skiva_slurm.rights import Rules
 
 __all__ = ["Watcher"]
 
@@ -146,6 +147,23 @@ class Watcher:
             yield
         finally:
             self._pace.attention -= 1
+
+    def look(self) -> None:
+        """Have jobs and nodes read more often for a while, because somebody looks at what is free."""
+        self._pace.looked()
+        self._wake.set()
+
+    async def look_closely(self, patience: float) -> None:
+        """As `look`, waiting at most `patience` seconds where the last reading is too old to be shown."""
+        self.look()
+        if self._watchdog is not None and self._pace.nodes_are_old:
+            with suppress(SlurmUnanswered, TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self.refresh()
+
+    async def rules(self) -> Rules:
+        """What Slurm checks before it takes a job, asked at once. Raises SlurmUnanswered."""
+        return await self._reader.rules()
 
     def seen_ended(self, job_id: int) -> Job | None:
         """The job as it was when it was last seen to have ended, for at least an hour after that.

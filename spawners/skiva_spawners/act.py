@@ -8,6 +8,7 @@ from `etc/act.json` beside it, never from the hub.
 """
 
 import contextlib
+import grp
 import json
 import os
 import pwd
@@ -23,6 +24,7 @@ _LIMIT = 1 << 20
 _LOG_TAIL = 16 << 10
 _TIMEOUT = 20.0
 _LONGEST_MINUTES = 31 * 24 * 60
+_RIGHTS = ("cluster", "defaultaccount", "account", "partition", "qos", "defaultqos", "maxsubmitjobs")
 
 
 class Refused(Exception):
@@ -98,6 +100,27 @@ def shown(config: dict[str, Any], *, job_id: int) -> dict[str, Any]:
     return {"shown": done.stdout.strip()[:40]}
 
 
+def rights(config: dict[str, Any]) -> dict[str, Any]:
+    """What Slurm's accounting lets this user use, in its own words, and the user's groups."""
+    name, env = pwd.getpwuid(os.getuid()).pw_name, _environment(config, "/")
+    question = ["user", f"name={name}", "withassoc", f"format={','.join(_RIGHTS)}"]
+    told = _slurm(config, "sacctmgr", ["--noheader", "--parsable2", "show", *question], env)
+    if told.returncode:
+        return {"unanswered": told.stderr[-1000:]}
+    rows = (line.split("|") for line in told.stdout.splitlines())
+    accounts = {row[2] for row in rows if len(row) == len(_RIGHTS)}
+    whose = [f"users={name}", f"accounts={','.join(sorted(accounts))}", "flags=assoc,qos"]
+    limits = (
+        _slurm(config, "scontrol", ["--oneliner", "show", "assoc_mgr", *whose], env) if accounts else None
+    )
+    return {
+        "uid": os.getuid(),
+        "groups": sorted({_group(gid) for gid in (os.getgid(), *os.getgroups())}),
+        "rights": told.stdout[:_LIMIT],
+        "limits": limits.stdout[:_LIMIT] if limits and not limits.returncode else "",
+    }
+
+
 def extend(config: dict[str, Any], *, job_id: int, minutes: int) -> dict[str, Any]:
     """Set a job's time limit; runs as a Slurm operator."""
     if not 1 <= int(minutes) <= _LONGEST_MINUTES:
@@ -131,10 +154,18 @@ _ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "submit": submit,
     "cancel": cancel,
     "shown": shown,
+    "rights": rights,
     "extend": extend,
     "log": log,
     "forget": forget,
 }
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
 
 
 def _run_dir(home: Path, run_dirs: str, nonce: str) -> Path:

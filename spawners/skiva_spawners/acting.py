@@ -11,6 +11,7 @@ from typing import Any
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.refusal import refusal, submitted
+from skiva_slurm.rights import Rights, Rules, parse_rights
 from skiva_slurm.runner import run
 from skiva_spawners.errors import ActingFailed
 
@@ -69,6 +70,24 @@ class Actor:
         if not isinstance(answer.get("shown"), str):
             raise ActingFailed("The helper did not say how the job is.")
         return str(answer["shown"])[:40]
+
+    async def rights(self, account: str, rules: Rules) -> Rights:
+        """What Slurm tells an account of what it may use.
+
+        Raises:
+            SlurmUnanswered, ActingFailed: it told nothing.
+        """
+        answer = await self._ask(account, {"action": "rights"})
+        try:
+            return parse_rights(
+                str(answer["rights"]),
+                str(answer["limits"]),
+                rules,
+                int(answer["uid"]),
+                [str(name) for name in answer["groups"]],
+            )
+        except (KeyError, TypeError, ValueError):
+            raise ActingFailed("The helper did not say what Slurm allows.") from None
 
     async def extend(self, operator: str, job_id: int, minutes: int) -> None:
         """Set a job's time limit, as a Slurm operator.

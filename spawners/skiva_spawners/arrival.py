@@ -78,7 +78,8 @@ async def _submit(
     try:
         home = (await asyncio.to_thread(pwd.getpwnam, record.account)).pw_dir
         request = job_request(state.site, choice, session.tag, home, defaults)
-        offered = offer(state.site, session.tag.user, groups, choice.environment, defaults)
+        user, allowed = session.tag.user, state.allowed(session.tag.user)
+        offered = offer(allowed, user, groups, choice.environment, defaults, choice.account)
         job_id = await state.actor.submit(
             record.account,
             nonce=record.nonce,

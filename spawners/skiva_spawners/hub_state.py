@@ -10,13 +10,18 @@ from tornado.log import app_log
 
 from skiva_hub.pages.environments import Records
 from skiva_hub.pages.records import RecordReader
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 from skiva_slurm.watcher import Watcher
 from skiva_spawners import certificate
 from skiva_spawners.acting import Actor
+from skiva_spawners.entitlements import Entitlements
 from skiva_spawners.errors import SessionFailed
 from skiva_spawners.given_up import GivenUp
 from skiva_spawners.sealing import Seal
+
+_PATIENCE = 1.0
+"""Seconds for which a page waits for numbers that are not old."""
 
 
 @dataclass
@@ -45,6 +50,17 @@ class HubState:
     def __post_init__(self) -> None:
         """Know the site's environments, once somebody starts the reader."""
         self.reader = RecordReader(self.site)
+        self.entitlements = Entitlements(self.watcher.rules, self.actor, self.clock)
+
+    async def look(self, user: str) -> Permitted:
+        """What `user`, who is about to choose, may have, with numbers that are not old."""
+        looked = self.entitlements.look(self.site, user)
+        allowed, _ = await asyncio.gather(looked, self.watcher.look_closely(_PATIENCE))
+        return allowed
+
+    def allowed(self, user: str) -> Permitted:
+        """What `user` may have, as far as it is known."""
+        return self.entitlements.known(self.site, user)
 
     @property
     def records(self) -> Records:

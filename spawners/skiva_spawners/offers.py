@@ -3,20 +3,30 @@
 from collections.abc import Mapping
 
 from skiva_hub.launches import launch
-from skiva_hub.site import Environment, Site, Slice
+from skiva_hub.permitted import Permitted
+from skiva_hub.site import Environment, Slice
 from skiva_slurm.offer import DaskOffer, EnvironmentOffer, Offer, SliceOffer
 
 __all__ = ["offer"]
 
 
 def offer(
-    site: Site, user: str, groups: frozenset[str], environment: Environment, defaults: Mapping[str, str]
+    allowed: Permitted,
+    user: str,
+    groups: frozenset[str],
+    environment: Environment,
+    defaults: Mapping[str, str],
+    account: str | None = None,
 ) -> Offer:
     """What `user`, a member of the hub's `groups`, may hand to the queue from a session in `environment`.
 
-    `defaults` are a migrated site's settings for what a slice leaves open. The environment's digest is for
-    the session to fill in, which knows what it runs in.
+    Args:
+        defaults: a migrated site's settings for what a slice leaves open.
+        account: the Slurm account that pays for the session, and where it can, for what is started from it.
+
+    The environment's digest is for the session to fill in, which knows what it runs in.
     """
+    site = allowed.site
     cluster, batch = site.cluster, site.batch
     return Offer(
         hub=site.hub.id,
@@ -30,7 +40,7 @@ def offer(
         most=batch.most,
         runs=batch.runs,
         dask=DaskOffer.model_validate(site.dask.model_dump()),
-        slices=tuple(_slice(site, picked, defaults) for picked in site.slices_for(user, groups)),
+        slices=tuple(_slice(allowed, picked, defaults, account) for picked in site.slices_for(user, groups)),
         environment=EnvironmentOffer(
             id=environment.id,
             title=environment.title,
@@ -39,7 +49,8 @@ def offer(
     )
 
 
-def _slice(site: Site, picked: Slice, defaults: Mapping[str, str]) -> SliceOffer:
+def _slice(allowed: Permitted, picked: Slice, defaults: Mapping[str, str], account: str | None) -> SliceOffer:
+    batch, pays = allowed.site.batch, allowed.account(picked, account)
     return SliceOffer(
         id=picked.id,
         title=picked.title,
@@ -47,8 +58,8 @@ def _slice(site: Site, picked: Slice, defaults: Mapping[str, str]) -> SliceOffer
         gres=picked.gres,
         cores=picked.cores,
         memory_mb=picked.memory_mb,
-        account=site.batch.account or picked.account or defaults.get("account"),
-        qos=site.batch.qos or picked.qos or defaults.get("qos"),
+        account=batch.account or picked.account or defaults.get("account") or pays,
+        qos=batch.qos or picked.qos or defaults.get("qos"),
         constraint=picked.constraint or defaults.get("constraint"),
         reservation=picked.reservation or defaults.get("reservation"),
         isolation=picked.isolation,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from skiva_hub.pages import words
 from skiva_hub.pages.cards import cards, is_stale
 from skiva_hub.pages.queue import held_back, position
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site, Slice
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.reasons import explain, purpose
@@ -49,6 +50,7 @@ def line(
     *,
     user: str = "",
     groups: frozenset[str] = frozenset(),
+    allowed: Permitted | None = None,
     step: Step = "",
 ) -> dict[str, Any]:
     """The event for a session that waits or starts in `job`.
@@ -57,7 +59,7 @@ def line(
         job: the session's job as the last reading shows it; None before it was seen.
         now: seconds since the epoch.
         user_jobs: the same person's other jobs, named where a limit of theirs is the reason.
-        user: who waits, and in which `groups`: only slices on offer to them are suggested.
+        user: who waits, and in which `groups`: only slices on offer to them, and `allowed`, are suggested.
         step: what the job itself has reported.
 
     Returns:
@@ -68,7 +70,7 @@ def line(
     picked = next((s for s in site.slice if s.id == slice_id), None)
     parts = _parts(job, snapshot, site, picked, now, tuple(user_jobs), step)
     if parts.phase == "queued" and picked is not None:
-        switch = _switch(site, picked, user, groups, snapshot, now)
+        switch = _switch(allowed or Permitted(site), picked, user, groups, snapshot, now)
     else:
         switch = ()
     return _event(parts, switch, now)
@@ -182,16 +184,21 @@ def _proved(picked: Slice | None, site: Site) -> str:
 
 
 def _switch(
-    site: Site, picked: Slice, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float
+    allowed: Permitted,
+    picked: Slice,
+    user: str,
+    groups: frozenset[str],
+    snapshot: Snapshot | None,
+    now: float,
 ) -> tuple[tuple[str, str], ...]:
     if not user:
         return ()
-    offered = cards(site, user, groups, snapshot, now)
+    offered = cards(allowed, user, groups, snapshot, now)
     if any(card.id == picked.id and card.status == "free" for card in offered):
         return ()
     free = [(card.id, card.title) for card in offered if card.status == "free" and card.id != picked.id]
     # Whoever waits for a GPU is helped by another one first.
-    likes = {other.id for other in site.slice if (other.gres is None) == (picked.gres is None)}
+    likes = {other.id for other in allowed.site.slice if (other.gres is None) == (picked.gres is None)}
     free.sort(key=lambda one: one[0] not in likes)
     return tuple(free[:_SUGGESTIONS])
 

@@ -41,7 +41,7 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
         cores=picked.cores,
         memory_mb=picked.memory_mb,
         minutes=choice.minutes,
-        account=picked.account or defaults.get("account"),
+        account=picked.account or defaults.get("account") or choice.account,
         qos=picked.qos or defaults.get("qos"),
         constraint=picked.constraint or defaults.get("constraint"),
         reservation=picked.reservation or defaults.get("reservation"),

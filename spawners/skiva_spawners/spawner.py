@@ -131,7 +131,7 @@ class SliceSpawner(SlurmSpawner):
             snapshot = state.watcher.snapshot
             return choose(
                 self.user_options or {},
-                state.site,
+                state.allowed(self.user.name),
                 self.user.name,
                 self.groups,
                 state.records,
@@ -305,6 +305,7 @@ class SliceSpawner(SlurmSpawner):
             mine,
             user=self.user.name,
             groups=self.groups,
+            allowed=state.allowed(self.user.name),
             step=session.step if session else "",
         )
 
@@ -358,14 +359,15 @@ def _told(sentence: str, reason: str) -> SpawnException:
     return refusal
 
 
-def _options_form(spawner: SliceSpawner) -> str:
+async def _options_form(spawner: SliceSpawner) -> str:
     state = spawner.skiva
+    allowed = await state.look(spawner.user.name)
     query = {
         key: [value.decode(errors="replace") for value in values]
         for key, values in (spawner.handler.request.query_arguments if spawner.handler else {}).items()
     }
     return render.options_form(
-        state.site,
+        allowed,
         spawner.user.name,
         spawner.groups,
         state.watcher.snapshot,

@@ -17,6 +17,7 @@ from tests.fakes import slurm_commands
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.reservations import Reservation
+from skiva_slurm.rights import Rules
 
 __all__ = ["FakeNode", "FakeReader", "FakeSlurm"]
 
@@ -34,10 +35,12 @@ class FakeReader:
         """Jobs that readings lack, though they are there."""
         self.delay = 0.0
         """Seconds that a reading takes."""
+        self.all_rules = Rules()
         self.fail_reservations: Exception | None = None
         """What readings of the reservations raise."""
         self.job_readings = 0
         self.reservation_readings = 0
+        self.rules_readings = 0
         self.node_readings = 0
         self.most_at_once = 0
         self._at_once = 0
@@ -81,6 +84,12 @@ class FakeReader:
         if self.fail_reservations is not None:
             raise self.fail_reservations
         return {name: self.all_reservations.get(name) for name in names}
+
+    async def rules(self) -> Rules:
+        """What it checks before it takes a job."""
+        self.rules_readings += 1
+        await self._answer()
+        return self.all_rules
 
     async def _answer(self) -> None:
         self._at_once += 1

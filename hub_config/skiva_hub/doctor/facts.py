@@ -10,10 +10,17 @@ from skiva_hub.site import Site
 from skiva_slurm.errors import SlurmUnanswered
 from skiva_slurm.jobs import Node
 from skiva_slurm.parse import NODE_QUERY, parse_nodes
+from skiva_slurm.rights import ASSOCIATION_COLUMNS, Association, parse_associations
 from skiva_slurm.runner import run
-
-_NOTHING = frozenset({"(null)", "(none)", "NONE", "N/A", "n/a", "none", ""})
-
+from skiva_slurm.settings import (
+    CONFIG_QUERY,
+    PARTITION_QUERY,
+    enforced,
+    flags,
+    parse_config,
+    parse_records,
+    parse_rows,
+)
 
 _OPERATORS = frozenset({"operator", "administrator"})
 
@@ -24,18 +31,6 @@ class User:
 
     operator: bool
     default_account: str
-
-
-@dataclass(frozen=True, slots=True)
-class Association:
-    """What somebody may use by one account."""
-
-    account: str
-    partition: str
-    """Empty where it is for every partition."""
-    qos: frozenset[str]
-    most_submitted: int | None
-    """Jobs that may wait and run at a time; None where nothing limits them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +63,7 @@ class Facts:
     @property
     def enforced(self) -> frozenset[str]:
         """What Slurm checks before it takes a job: associations, limits, qos."""
-        said = set(self.flags("AccountingStorageEnforce")) if self.accounting else set()
-        said |= {"safe", "qos"} if "all" in said else set()
-        said |= {"limits"} if "safe" in said else set()
-        said |= {"associations"} if said & {"limits", "qos", "wckeys"} else set()
-        return frozenset(said)
+        return enforced(self.config)
 
     @property
     def epilogs(self) -> tuple[str, ...]:
@@ -99,46 +90,18 @@ class Facts:
     def _slurm_user(self) -> str:
         return self.config.get("slurmuser", "").partition("(")[0]
 
-    def flags(self, name: str) -> tuple[str, ...]:
+    def flags(self, name: str) -> frozenset[str]:
         """A comma-separated setting's parts in small letters."""
-        return tuple(
-            part.strip() for part in self.config.get(name.lower(), "").lower().split(",") if part.strip()
-        )
+        return flags(self.config, name)
 
     def said(self, name: str) -> str:
         """A setting in small letters; empty where there is none."""
         return self.config.get(name.lower(), "").lower()
 
 
-def parse_config(text: str) -> dict[str, str]:
-    """`scontrol show config`: names in small letters to values, cgroup.conf's part included."""
-    found: dict[str, str] = {}
-    for line in text[: 1 << 20].splitlines():
-        name, separator, value = line.partition("=")
-        if separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9_\[\]]*\s*", name):
-            found[name.strip().lower()] = "" if value.strip() in _NOTHING else value.strip()
-    return found
-
-
-def parse_records(text: str, key: str) -> dict[str, dict[str, str]]:
-    """One-line records of `scontrol -o show …` by their first field, `key`."""
-    found: dict[str, dict[str, str]] = {}
-    for line in text[: 16 << 20].splitlines():
-        if line.startswith(f"{key}="):
-            pairs = dict(re.findall(r"(?:^| )([A-Za-z][A-Za-z0-9:/_]*)=(\S*)", line))
-            found[pairs[key]] = {name: "" if value in _NOTHING else value for name, value in pairs.items()}
-    return found
-
-
 def parse_names(text: str) -> frozenset[str]:
     """One name a line, as `sacctmgr -nP` prints them."""
     return frozenset(line.strip() for line in text.splitlines() if line.strip())
-
-
-def parse_rows(text: str, columns: int) -> list[list[str]]:
-    """The rows of `sacctmgr -nP`, those that have so many columns."""
-    rows = (line.split("|") for line in text[: 16 << 20].splitlines())
-    return [[cell.strip() for cell in row] for row in rows if len(row) == columns]
 
 
 def _number(text: str) -> int | None:
@@ -153,14 +116,6 @@ def parse_qos(text: str) -> dict[str, int | None]:
 def parse_users(text: str) -> dict[str, User]:
     """`format=user,adminlevel,defaultaccount`."""
     return {name: User(level.lower() in _OPERATORS, account) for name, level, account in parse_rows(text, 3)}
-
-
-def parse_associations(text: str) -> tuple[Association, ...]:
-    """`format=account,partition,qos,maxsubmitjobs`."""
-    return tuple(
-        Association(account, partition, frozenset(qos.split(",")) - {""}, _number(most))
-        for account, partition, qos, most in parse_rows(text, 4)
-    )
 
 
 def environment(site: Site) -> dict[str, str]:
@@ -180,9 +135,9 @@ async def read(site: Site, *, caller: str = "", account: str = "", person: str |
     Raises:
         SlurmUnanswered: it does not answer.
     """
-    config = parse_config(await _ask(site, "scontrol", "show", "config"))
+    config = parse_config(await _ask(site, "scontrol", *CONFIG_QUERY))
     nodes = await _ask(site, "scontrol", *NODE_QUERY)
-    partitions = await _ask(site, "scontrol", "-a", "-o", "show", "partition")
+    partitions = await _ask(site, "scontrol", *PARTITION_QUERY)
     reservations = await _ask(site, "scontrol", "-o", "show", "reservation")
     return Facts(
         config=config,
@@ -213,7 +168,7 @@ async def _accounting(
             ["user", "where", f"name={listed}", "format=user,adminlevel,defaultaccount"],
         )
     if person:
-        columns = "format=account,partition,qos,maxsubmitjobs"
+        columns = f"format={','.join(ASSOCIATION_COLUMNS)}"
         asked["associations"] = parse_associations, ["assoc", "where", f"user={person}", cluster, columns]
     found: dict[str, Any] = {}
     for name, (parse, question) in asked.items():

@@ -13,7 +13,7 @@ from tornado import web
 from skiva_hub.pages.cards import board
 from skiva_hub.pages.environments import Records
 from skiva_hub.pages.render import STATIC
-from skiva_hub.site import Site
+from skiva_hub.permitted import Permitted
 from skiva_slurm.jobs import Snapshot
 
 
@@ -24,13 +24,15 @@ class Reading(Protocol):
     def snapshot(self) -> Snapshot | None:
         """The last good reading."""
 
+    def look(self) -> None:
+        """Have it read more often, as somebody looks."""
+
 
 class Skiva(Protocol):
     """What the pages need of the hub's state, found in the hub's settings as `skiva`."""
 
-    @property
-    def site(self) -> Site:
-        """The site that this hub serves."""
+    def allowed(self, user: str) -> Permitted:
+        """What of the site somebody may have."""
 
     @property
     def watcher(self) -> Reading:
@@ -51,7 +53,9 @@ class SlicesHandler(APIHandler):
             raise web.HTTPError(403, "Please sign in: these numbers are for people who may start a session.")
         skiva = cast(Skiva, self.settings["skiva"])
         groups = frozenset(group.name for group in user.groups)
-        answer = board(skiva.site, user.name, groups, skiva.watcher.snapshot, time.time(), skiva.records)
+        skiva.watcher.look()
+        allowed, snapshot = skiva.allowed(user.name), skiva.watcher.snapshot
+        answer = board(allowed, user.name, groups, snapshot, time.time(), skiva.records)
         self.set_header("Cache-Control", "private, no-cache")
         self.finish(json.dumps(answer))
 

@@ -4,8 +4,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from skiva_hub.pages import reserved, words
+from skiva_hub.pages.charges import ChargeCard, charge_cards, waits_for
 from skiva_hub.pages.environments import Records, environment_cards
 from skiva_hub.pages.queue import available, waiting
+from skiva_hub.permitted import Permitted, Terms
 from skiva_hub.site import Site, Slice
 from skiva_slurm.jobs import Snapshot
 from skiva_slurm.slices import Availability
@@ -16,6 +18,11 @@ _NO_RESERVATION = (
     "Its reservation {} does not exist, or not any more: choose another slice, or ask the operators."
 )
 _BEGINS = "Its reservation begins at {time}; a session that is started before waits until then."
+_NO_SLICE = "No slice of this site is open to you. Please ask its operators."
+_NO_ASSOCIATION = (
+    "The scheduler does not know you yet, so it takes no session of yours: "
+    "ask the operators for an account (an association) in Slurm."
+)
 _ENDS = "Its reservation ends at {time}, and all sessions in it."
 
 
@@ -56,6 +63,10 @@ class Card:
     ends: str
     """What ends all sessions on it, with `{time}` for `ends_at`; empty where only their own limit does."""
     ends_at: str | None
+    price: float | None
+    """What an hour costs in Slurm's units of billing; None where the partition does not say."""
+    charges: tuple[ChargeCard, ...]
+    """The Slurm accounts that may be charged, the default first; none where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +77,18 @@ class Notice:
     at: str | None
 
 
-def cards(site: Site, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float) -> list[Card]:
+def cards(
+    allowed: Permitted, user: str, groups: frozenset[str], snapshot: Snapshot | None, now: float
+) -> list[Card]:
     """The cards for `user`, a member of `groups`, in the operator's order; `now` in epoch seconds."""
-    return [_card(site, picked, snapshot, now) for picked in site.slices_for(user, groups)]
+    return [
+        _card(allowed.site, picked, snapshot, now, allowed.terms.get(picked.id, Terms()))
+        for picked in allowed.site.slices_for(user, groups)
+    ]
 
 
 def board(
-    site: Site,
+    allowed: Permitted,
     user: str,
     groups: frozenset[str],
     snapshot: Snapshot | None,
@@ -80,11 +96,13 @@ def board(
     records: Records | None = None,
 ) -> dict[str, Any]:
     """All that the page needs as JSON: the cards, when they were true, and what is wrong with them."""
-    told = notice(site, snapshot, now)
+    site, told = allowed.site, notice(allowed.site, snapshot, now)
     return {
         "taken": words.iso(snapshot.taken) if snapshot else None,
         "notice": asdict(told) if told else None,
-        "slices": [asdict(card) for card in cards(site, user, groups, snapshot, now)],
+        "slices": [asdict(card) for card in cards(allowed, user, groups, snapshot, now)],
+        "accounts": list(allowed.choices),
+        "no_slice": _NO_ASSOCIATION if allowed.unknown else _NO_SLICE,
         "environments": [asdict(card) for card in environment_cards(site, user, groups, records or {})],
     }
 
@@ -115,7 +133,7 @@ def notice(site: Site, snapshot: Snapshot | None, now: float) -> Notice | None:
     )
 
 
-def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> Card:
+def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float, terms: Terms) -> Card:
     seen = available(picked, snapshot) if snapshot else None
     line = waiting(picked, snapshot) if snapshot else None
     stale = is_stale(site, snapshot, now)
@@ -126,6 +144,8 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         status, starts, at = "out", _NO_RESERVATION.format(picked.reservation), None
     elif begins:
         status, starts, at = "busy", _BEGINS, begins
+    elif status == "free" and (waits := waits_for(terms)):
+        status, starts, at = "busy", waits, None
     if seen and (missing or begins):
         seen = replace(seen, free=0, kept=0)
     longest, ends = reserved.max_hours(site, picked, known, now), reserved.ends(picked, known, now)
@@ -154,6 +174,8 @@ def _card(site: Site, picked: Slice, snapshot: Snapshot | None, now: float) -> C
         startable=not missing,
         ends=_ENDS if ends else "",
         ends_at=words.iso(ends),
+        price=terms.price,
+        charges=charge_cards(terms),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from skiva_hub.pages import words
 from skiva_hub.pages.cards import cards, is_stale
 from skiva_hub.pages.queue import slice_of
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Job, Snapshot
 from skiva_slurm.reasons import explain, purpose
@@ -51,7 +52,7 @@ def event(
                 "waiting": card.waiting,
                 "status": card.status,
             }
-            for card in cards(site, user, groups, snapshot, now)
+            for card in cards(Permitted(site), user, groups, snapshot, now)
         ],
     }
 

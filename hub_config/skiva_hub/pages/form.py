@@ -1,15 +1,17 @@
 """The spawn form's fields: from what a browser sends to the options of a session, and back."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site, Slice
 
-FIELDS = ("slice", "environment", "hours")
+FIELDS = ("slice", "environment", "hours", "account")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}")
 _NUMBER = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{1,4})?")
 _NOT_OURS = frozenset({"_xsrf"})
 
@@ -32,6 +34,8 @@ class Chosen:
     slice: str | None
     environment: str | None
     hours: float
+    account: str | None = None
+    """The Slurm account that pays, where there is a choice."""
 
 
 def from_form(formdata: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -50,12 +54,12 @@ def from_form(formdata: Mapping[str, Sequence[str]]) -> dict[str, Any]:
             raise ValueError(f"{ascii(name[:40])[1:-1]}: there is no such field in this form.")
         text = _single(name, values)
         if text:
-            options[name] = _hours(text) if name == "hours" else _id(name, text)
+            options[name] = _KINDS.get(name, _id)(name, text)
     return options
 
 
 def from_query(arguments: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Read a link's `slice=`, `environment=`, `hours=` (or `opt-…=`), dropping whatever does not fit."""
+    """Read a link's fields, such as `slice=` (or `opt-slice=`), dropping whatever does not fit."""
     wish: dict[str, Any] = {}
     for name in FIELDS:
         for key in (f"opt-{name}", name):
@@ -69,17 +73,19 @@ def from_query(arguments: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return wish
 
 
-def chosen(site: Site, user: str, groups: frozenset[str], *wishes: Mapping[str, Any]) -> Chosen:
+def chosen(allowed: Permitted, user: str, groups: frozenset[str], *wishes: Mapping[str, Any]) -> Chosen:
     """What the form opens with: for each field the first of `wishes` that is on offer now.
 
     Wishes may be anything that was kept or sent, so whatever does not fit is passed over.
     """
+    site = allowed.site
     slices = site.slices_for(user, groups)
     environments = site.environments_for(user, groups)
     picked = _first(wishes, "slice", [s.id for s in slices])
     environment = _first(wishes, "environment", [e.id for e in environments])
     longest = _longest(site, slices, picked)
-    return Chosen(picked, environment, min(_first_hours(wishes, site.hours.default), longest))
+    account = _first(wishes, "account", list(allowed.choices))
+    return Chosen(picked, environment, min(_first_hours(wishes, site.hours.default), longest), account)
 
 
 def _single(name: str, values: Sequence[str]) -> str:
@@ -94,13 +100,22 @@ def _id(name: str, text: str) -> str:
     return text
 
 
-def _hours(text: str) -> float:
+def _account(name: str, text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise ValueError(f"{name}: must be the name of a Slurm account of yours.")
+    return text
+
+
+def _hours(name: str, text: str) -> float:
     if not _NUMBER.fullmatch(text):
-        raise ValueError("hours: must be a number such as 2 or 1.5.")
+        raise ValueError(f"{name}: must be a number such as 2 or 1.5.")
     hours = float(text.replace(",", "."))
     if hours <= 0:
-        raise ValueError("hours: must be more than 0.")
+        raise ValueError(f"{name}: must be more than 0.")
     return hours
+
+
+_KINDS: Mapping[str, Callable[[str, str], Any]] = {"hours": _hours, "account": _account}
 
 
 def _first(wishes: Sequence[Mapping[str, Any]], name: str, offered: list[str]) -> str | None:

@@ -12,6 +12,7 @@ from skiva_hub.pages import words
 from skiva_hub.pages.cards import board
 from skiva_hub.pages.environments import Records, named
 from skiva_hub.pages.form import chosen
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Snapshot
 
@@ -24,7 +25,7 @@ _QUICK_SHOWN = 5
 
 
 def options_form(
-    site: Site,
+    allowed: Permitted,
     user: str,
     groups: frozenset[str],
     snapshot: Snapshot | None,
@@ -39,9 +40,9 @@ def options_form(
         wishes: what to open with, the strongest first: the link's, the last try's, the last session's.
         records: of the environments, as far as they are known.
     """
-    shown = board(site, user, groups, snapshot, now, records)
+    shown = board(allowed, user, groups, snapshot, now, records)
     longest = max((card["max_hours"] for card in shown["slices"]), default=0)
-    opened = chosen(site, user, groups, *wishes)
+    opened = chosen(allowed, user, groups, *wishes)
     bounds = [card["max_hours"] for card in shown["slices"] if card["id"] == opened.slice]
     template = _jinja().get_template("skiva_options.html")
     return template.render(

@@ -11,6 +11,8 @@ const hours = document.getElementById("skiva-hours");
 const live = document.getElementById("skiva-live");
 const stale = document.getElementById("skiva-stale");
 const start = document.getElementById("skiva-start");
+const account = document.getElementById("skiva-account");
+let wished = account?.value;
 let board = JSON.parse(form.dataset.board);
 let said = "";
 let started = false;
@@ -114,6 +116,43 @@ function unfit(card, environment) {
     : `${lacks}, and ${environment.title} needs one. Please choose another slice or environment.`;
 }
 
+/** The account that pays: the one that was asked for, where it can pay for the chosen slice. */
+function charge(card) {
+  const able = card?.charges ?? [];
+  if (account) {
+    for (const option of account.options) {
+      option.disabled = able.length > 0 && !able.some((one) => one.account === option.value);
+    }
+    account.value = able.length === 0 || able.some((one) => one.account === wished) ? wished : able[0].account;
+  }
+  return able.find((one) => one.account === account?.value) ?? able[0];
+}
+
+/** What the session costs, and what is left to pay it with, as far as Slurm tells. */
+function cost(card, pays, amount) {
+  const parts = [];
+  if (card && card.price !== null && amount > 0) {
+    parts.push(`Costs ${Number((card.price * amount).toPrecision(3))} hours of billing.`);
+  }
+  if (account && pays && pays.account !== wished) {
+    parts.push(`${wished} cannot pay for this slice; ${pays.account} does.`);
+  }
+  if (pays?.budget) parts.push(`${pays.budget}.`);
+  if (pays?.waits) parts.push(pays.waits);
+  else if (pays && pays.hours !== null && amount > pays.hours) {
+    parts.push(`That pays for ${Number(pays.hours.toPrecision(3))} h of this slice: a longer session would wait.`);
+  }
+  return parts.join(" ");
+}
+
+function showCost() {
+  const card = board.slices.find((one) => one.id === picked()?.value);
+  const told = document.getElementById("skiva-cost");
+  const words = cost(card, charge(card), Number(hours.value));
+  told.hidden = !words;
+  if (told.textContent !== words) told.textContent = words;
+}
+
 function showFit() {
   const card = board.slices.find((one) => one.id === picked()?.value);
   const field = form.querySelector("input[name=environment]:checked, input[name=environment][type=hidden]");
@@ -130,6 +169,7 @@ function showFit() {
 
 function showSummary() {
   showFit();
+  showCost();
   const radio = picked();
   if (!radio) return;
   hours.max = radio.dataset.maxHours;
@@ -187,7 +227,8 @@ function keepFresh() {
   timer = setTimeout(tick, 1000 * EVERY);
 }
 
-form.addEventListener("change", () => {
+form.addEventListener("change", (event) => {
+  if (event.target === account) wished = account.value;
   showSummary();
   said = "";
   announce();

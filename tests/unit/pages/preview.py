@@ -21,9 +21,11 @@ from tests.unit.pages import samples
 from skiva_hub.pages.cards import board
 from skiva_hub.pages.form import from_query
 from skiva_hub.pages.render import STATIC, TEMPLATES, options_form, template_vars
+from skiva_hub.permitted import Charge, Permitted, Terms
 from skiva_hub.site import Site
 from skiva_images.record import ImageRecord
 from skiva_slurm.jobs import Snapshot
+from skiva_slurm.limits import Limit
 from skiva_spawners.failure import Failure, ended
 from skiva_spawners.progress import line
 
@@ -39,6 +41,7 @@ class State:
     """What the preview shows; tests change it while a page is open."""
 
     site: Site = field(default_factory=samples.site)
+    terms: dict[str, Terms] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     records: dict[str, ImageRecord] = field(default_factory=lambda: samples.records("base", "pytorch"))
     failure: Failure | None = None
@@ -52,6 +55,11 @@ class State:
     posted: dict[str, list[str]] | None = None
     error: str = ""
     wishes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def allowed(self) -> Permitted:
+        """The site as the person may use it."""
+        return Permitted(self.site, self.terms)
 
     def push(self, *events: dict[str, Any]) -> None:
         """Tell every open pending page these events, too."""
@@ -112,7 +120,7 @@ class _Spawn(_Page):
         state = self.state
         query = {k: [v.decode() for v in vs] for k, vs in self.request.query_arguments.items()}
         form = options_form(
-            state.site,
+            state.allowed,
             USER,
             frozenset(),
             state.snapshot,
@@ -151,7 +159,7 @@ class _Ended(_Page):
 class _Slices(_Page):
     def get(self) -> None:
         state = self.state
-        told = board(state.site, USER, frozenset(), state.snapshot, time.time(), state.records)
+        told = board(state.allowed, USER, frozenset(), state.snapshot, time.time(), state.records)
         self.finish(json.dumps(told))
 
 
@@ -190,6 +198,17 @@ class _Show(_Page):
         self.redirect(where)
 
 
+def _charges() -> dict[str, Terms]:
+    spent = Limit("chem", "cpu", 600, 540, minutes=True)
+    full = Limit("gpu1", "gres/gpu", 1, 1)
+    chem = Charge("chem", hours=0.5, budget=spent)
+    return {
+        "cpu": Terms((Charge("physics"), chem), price=4.5),
+        "1g.10gb": Terms((Charge("physics", full=full),)),
+        "h100": Terms((chem,)),
+    }
+
+
 def show(state: State, name: str) -> str:
     """Set a sample state by name; returns the path of the page for it."""
     now = time.time()
@@ -198,7 +217,8 @@ def show(state: State, name: str) -> str:
     state.__dict__.update(fresh.__dict__)
     full = _shifted(samples.full(samples.pending(300), samples.pending(301)), shift)
     spawn, pending = f"/hub/spawn/{USER}", f"/hub/spawn-pending/{USER}"
-    if name == "free":
+    if name in {"free", "charges"}:
+        state.terms = _charges() if name == "charges" else {}
         nodes = (samples.node(mig_used=3, h100_used=1), samples.shard_node(), samples.cpu_node())
         state.snapshot = _shifted(samples.snapshot(samples.running(1), nodes=nodes), shift)
         return spawn

@@ -147,6 +147,39 @@ async def test_the_hours_are_bounded_by_the_slice(browser: Browser) -> None:
     await expect(page).to_have_url(f"{browser.url}/hub/spawn-pending/{preview.USER}")
 
 
+async def test_who_pays_is_chosen_and_what_is_left_is_told(browser: Browser) -> None:
+    """Price, budget and limits beside the button; an account that cannot pay gives way and comes back."""
+    await browser.show("charges")
+    page = browser.page
+    account, told = page.get_by_label("Account"), page.locator("#skiva-cost")
+    await page.get_by_role("radio", name="CPU only").check()
+    await page.get_by_label("Hours").fill("2")
+    await expect(told).to_have_text("Costs 9 hours of billing.")
+    await account.select_option("chem")
+    await expect(told).to_contain_text("1 of 10 hours of cores left (chem).")
+    await expect(told).to_contain_text("That pays for 0.5 h of this slice: a longer session would wait.")
+    await page.get_by_role("radio", name="1g.10gb").check()
+    await expect(account).to_have_value("physics")
+    await expect(told).to_contain_text("chem cannot pay for this slice; physics does.")
+    await expect(told).to_contain_text("gpu1 has a limit of 1 GPU at a time, and 1 GPU in use")
+    await expect(page.locator('[data-slice="1g.10gb"] .skiva-starts')).to_contain_text("would wait")
+    assert await account.locator("option", has_text="chem").is_disabled()
+    await page.get_by_role("radio", name="CPU only").check()
+    await expect(account).to_have_value("chem")
+    await page.get_by_role("button", name="Start").click()
+    await page.wait_for_url("**/spawn-pending/**")
+    assert browser.state.posted is not None
+    assert browser.state.posted["account"] == ["chem"]
+
+
+async def test_without_a_choice_nobody_is_asked_who_pays(browser: Browser) -> None:
+    """One account, or none that is known: there is no field, and a link's is passed over."""
+    await browser.show("free", "?account=chem")
+    await expect(browser.page.get_by_role("button", name="Start")).to_be_enabled()
+    await expect(browser.page.get_by_label("Account")).to_have_count(0)
+    await expect(browser.page.locator("#skiva-cost")).to_be_hidden()
+
+
 async def test_waiting_shows_place_expectation_and_title(browser: Browser) -> None:
     """The line, the list of steps, the place and the tab's title follow the events."""
     await browser.show("queued")
@@ -236,7 +269,19 @@ async def test_every_page_fits_a_telephone(browser: Browser, scheme: Any) -> Non
     await browser.page.set_viewport_size({"width": 390, "height": 800})
     await browser.page.emulate_media(color_scheme=scheme)
     for name in (
-        *("free", "full", "empty", "stale", "notice", "error", "queued", "limit", "failed", "timeout"),
+        *(
+            "free",
+            "charges",
+            "full",
+            "empty",
+            "stale",
+            "notice",
+            "error",
+            "queued",
+            "limit",
+            "failed",
+            "timeout",
+        ),
         *("one", "three", "many", "unrecorded", "long"),
     ):
         await browser.show(name)

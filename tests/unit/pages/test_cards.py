@@ -7,6 +7,7 @@ from tests.unit.pages import samples
 from tests.unit.pages.samples import NOW
 
 from skiva_hub.pages.cards import Card, board, cards, stale_after
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 from skiva_slurm.jobs import Array, Snapshot
 from skiva_slurm.reservations import Reservation
@@ -15,20 +16,20 @@ USER = "researcher1"
 
 
 def _card(slice_id: str, snapshot: Snapshot | None, site: Site | None = None) -> Card:
-    found = cards(site or samples.site(), USER, frozenset(), snapshot, NOW)
+    found = cards(Permitted(site or samples.site()), USER, frozenset(), snapshot, NOW)
     return next(card for card in found if card.id == slice_id)
 
 
 def test_only_what_the_person_may_pick_is_shown_in_the_operators_order() -> None:
     """A slice of a partition that is kept for others is not on the page."""
     site, snapshot = samples.site(), samples.snapshot()
-    assert [c.id for c in cards(site, USER, frozenset(), snapshot, NOW)] == [
+    assert [c.id for c in cards(Permitted(site), USER, frozenset(), snapshot, NOW)] == [
         "cpu",
         "1g.10gb",
         "h100",
         "shard",
     ]
-    assert "2xh100" in [c.id for c in cards(site, USER, frozenset({"staff"}), snapshot, NOW)]
+    assert "2xh100" in [c.id for c in cards(Permitted(site), USER, frozenset({"staff"}), snapshot, NOW)]
 
 
 def test_a_free_slice_starts_now() -> None:
@@ -109,7 +110,7 @@ def _course(held: Reservation | str | None) -> Card:
     )
     if not isinstance(held, str):
         snapshot = replace(snapshot, reservations={"course": held})
-    return _card("1g.10gb", snapshot, samples.site().reserving("course"))
+    return _card("1g.10gb", snapshot, samples.site().filled_in({"reservation": "course"}))
 
 
 def test_a_reservation_that_runs_bounds_the_hours_and_names_its_nodes() -> None:
@@ -153,7 +154,7 @@ def test_a_reservation_of_which_nothing_is_known_bounds_nothing() -> None:
 def test_an_old_reading_tells_nothing_of_a_reservation() -> None:
     """Somebody may have made it since."""
     old = replace(samples.snapshot(taken=NOW - 3600), reservations={"course": None})
-    card = _card("1g.10gb", old, samples.site().reserving("course"))
+    card = _card("1g.10gb", old, samples.site().filled_in({"reservation": "course"}))
     assert (card.status, card.startable) == ("unknown", True)
 
 
@@ -162,7 +163,7 @@ def test_without_a_reading_nothing_is_claimed() -> None:
     site = samples.site()
     card = _card("1g.10gb", None)
     assert (card.status, card.free, card.total, card.waiting) == ("unknown", None, None, None)
-    told = board(site, USER, frozenset(), None, NOW)
+    told = board(Permitted(site), USER, frozenset(), None, NOW)
     assert told["taken"] is None
     assert told["notice"]["text"].startswith("The scheduler has not answered yet")
 
@@ -172,13 +173,13 @@ def test_an_old_reading_is_not_shown_as_the_present() -> None:
     site, snapshot = samples.site(), samples.full()
     now = NOW + 40
     assert stale_after(site) < 40
-    told = board(site, USER, frozenset(), snapshot, now)
+    told = board(Permitted(site), USER, frozenset(), snapshot, now)
     assert told["notice"] == {
         "text": "The scheduler has not answered for 40 s; numbers are from {time}.",
         "at": "2026-09-21T14:13:20Z",
     }
     assert {card["status"] for card in told["slices"]} == {"unknown"}
-    assert board(site, USER, frozenset(), snapshot, NOW + 5)["notice"] is None
+    assert board(Permitted(site), USER, frozenset(), snapshot, NOW + 5)["notice"] is None
 
 
 @pytest.mark.parametrize(
@@ -205,5 +206,5 @@ def test_every_card_tells_its_size_and_longest_session() -> None:
 def test_other_peoples_names_never_reach_the_page() -> None:
     """Numbers are counted over everybody's jobs, but no user, job or node of theirs is in the JSON."""
     secret = replace(samples.running(777, user="mallory"), tag="skiva:x:mallory/:abcdefgh")
-    text = repr(board(samples.site(), USER, frozenset(), samples.full(secret), NOW))
+    text = repr(board(Permitted(samples.site()), USER, frozenset(), samples.full(secret), NOW))
     assert not any(word in text for word in ("mallory", "777", "n1", "user3"))

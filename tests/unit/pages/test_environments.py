@@ -14,6 +14,7 @@ from skiva_hub.pages.cards import board
 from skiva_hub.pages.environments import EnvironmentCard, environment_cards, named
 from skiva_hub.pages.records import RecordReader
 from skiva_hub.pages.render import options_form, template_vars
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 
 
@@ -69,7 +70,7 @@ def test_environments_that_are_kept_for_others_are_not_told() -> None:
     site = samples.site()
     kept = site.environment[1].model_copy(update={"users": ("somebody",)})
     site = site.model_copy(update={"environment": (site.environment[0], kept)})
-    told = board(site, USER, frozenset(), None, NOW, samples.records("base", "pytorch"))
+    told = board(Permitted(site), USER, frozenset(), None, NOW, samples.records("base", "pytorch"))
     assert [card["id"] for card in told["environments"]] == ["base"]
 
 
@@ -89,7 +90,7 @@ def test_hostile_text_in_a_record_is_only_text() -> None:
     """Who can write a record can put words on the page, and nothing else."""
     versions = {HOSTILE: HOSTILE}
     record = samples.record("base", good_for=HOSTILE, needs=HOSTILE, built=HOSTILE, versions=versions)
-    html = options_form(samples.site(), USER, frozenset(), None, NOW, records={"base": record})
+    html = options_form(Permitted(samples.site()), USER, frozenset(), None, NOW, records={"base": record})
     assert not {"script", "img"} & {tag for tag, _ in Tags(html).found}
     # Each of them is there to be read.
     assert html.count("&lt;script&gt;alert(1)") >= 4

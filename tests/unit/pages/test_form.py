@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.pages import samples
 
 from skiva_hub.pages.form import FIELDS, Chosen, chosen, from_form, from_query
+from skiva_hub.permitted import Permitted
 
 USER = "researcher1"
 
@@ -14,6 +15,7 @@ def test_a_filled_in_form_becomes_options() -> None:
     """Ids stay text, hours become a number, the XSRF field is none of ours."""
     posted = {"slice": ["1g.10gb"], "environment": ["base"], "hours": ["1.5"], "_xsrf": ["x"]}
     assert from_form(posted) == {"slice": "1g.10gb", "environment": "base", "hours": 1.5}
+    assert from_form({"account": ["chem-2"]}) == {"account": "chem-2"}
 
 
 def test_empty_fields_are_left_to_the_sites_defaults() -> None:
@@ -38,6 +40,9 @@ def test_empty_fields_are_left_to_the_sites_defaults() -> None:
         ({"hours": ["0"]}, "hours"),
         ({"hours": ["0x10"]}, "hours"),
         ({"hours": ["UNLIMITED"]}, "hours"),
+        ({"account": ["a,b"]}, "account"),
+        ({"account": ["a\n--uid=0"]}, "account"),
+        ({"account": ["-x"]}, "account"),
         ({"prologue": ["id"]}, "prologue"),
         ({"image_file": ["x"]}, "image_file"),
     ],
@@ -79,8 +84,8 @@ def test_the_form_opens_with_the_strongest_wish_that_is_on_offer() -> None:
     """The link comes before the last session, which comes before the site's defaults."""
     site = samples.site()
     last = {"slice": "shard", "environment": "pytorch", "hours": 6.0}
-    assert chosen(site, USER, frozenset(), {"slice": "h100"}, last) == Chosen("h100", "pytorch", 4)
-    assert chosen(site, USER, frozenset(), {}, {}) == Chosen("cpu", "base", 2)
+    assert chosen(Permitted(site), USER, frozenset(), {"slice": "h100"}, last) == Chosen("h100", "pytorch", 4)
+    assert chosen(Permitted(site), USER, frozenset(), {}, {}) == Chosen("cpu", "base", 2)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +93,4 @@ def test_the_form_opens_with_the_strongest_wish_that_is_on_offer() -> None:
 )
 def test_a_choice_that_is_not_on_offer_any_more_is_passed_over(odd: dict[str, object]) -> None:
     """Options that the database kept may be of another time or of anybody's making."""
-    assert chosen(samples.site(), USER, frozenset(), odd) == Chosen("cpu", "base", 2)
+    assert chosen(Permitted(samples.site()), USER, frozenset(), odd) == Chosen("cpu", "base", 2)

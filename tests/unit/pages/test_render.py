@@ -9,6 +9,7 @@ from tests.unit.pages import samples
 from tests.unit.pages.samples import NOW
 
 from skiva_hub.pages.render import options_form, quick_hours
+from skiva_hub.permitted import Permitted
 from skiva_hub.site import Site
 
 USER = "researcher1"
@@ -29,7 +30,7 @@ class Tags(HTMLParser):
 
 def _form(site: Site | None = None, **more: object) -> str:
     snapshot = samples.full(samples.pending(300))
-    return options_form(site or samples.site(), USER, frozenset(), snapshot, NOW, more)
+    return options_form(Permitted(site or samples.site()), USER, frozenset(), snapshot, NOW, more)
 
 
 def test_the_slices_are_one_group_of_radio_buttons_with_the_choice_checked() -> None:
@@ -58,7 +59,7 @@ def test_hostile_text_from_the_site_or_from_slurm_is_only_text() -> None:
     site = samples.site()
     slices = tuple(s.model_copy(update={"description": HOSTILE, "title": HOSTILE[:70]}) for s in site.slice)
     html = options_form(
-        site.model_copy(update={"slice": slices}),
+        Permitted(site.model_copy(update={"slice": slices})),
         USER,
         frozenset(),
         replace(samples.full(), nodes={"n1": samples.node(reason=HOSTILE), "c1": samples.cpu_node()}),
@@ -86,7 +87,7 @@ def test_somebody_without_any_slice_still_gets_a_form() -> None:
     none = site.model_copy(
         update={"slice": tuple(s.model_copy(update={"users": ("x",)}) for s in site.slice)}
     )
-    html = options_form(none, USER, frozenset(), None, NOW)
+    html = options_form(Permitted(none), USER, frozenset(), None, NOW)
     assert "No slice of this site is open to you" in html
     assert "disabled" in next(a for t, a in Tags(html).found if a.get("id") == "skiva-start")
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from skiva_hub.doctor import accounts
 from skiva_hub.doctor.facts import (
     Facts,
-    parse_associations,
     parse_names,
     parse_qos,
     parse_users,
@@ -21,6 +20,7 @@ from skiva_hub.doctor.facts import (
 from skiva_hub.doctor.finding import Finding, Level
 from skiva_hub.site import Site
 from skiva_hub.site_file import load
+from skiva_slurm.rights import parse_associations
 
 EXAMPLES = Path(__file__).parents[3] / "hub_config" / "examples"
 SAID = Path(__file__).parent / "slurm-22.05"
@@ -28,8 +28,8 @@ SAID = Path(__file__).parent / "slurm-22.05"
 # What sacctmgr 22.05.8 prints with -nP; slurmdbd kept a small site of this kind.
 QOS = "normal|1000\nscavenger|\ngpu1|50\n"
 USERS = "anna|None|physics\ncarla|Operator|chem\n"
-ANNA = "physics||gpu1,normal|\n"
-CARLA = "physics||normal|\nchem||normal|20\n"
+ANNA = "physics||gpu1,normal||\n"
+CARLA = "physics||normal||\nchem||normal||20\n"
 ACCOUNTS = "root\nphysics\nchem\nguestproj\n"
 
 FACTS = Facts(
@@ -169,7 +169,7 @@ def test_somebody_without_an_association_can_submit_nothing() -> None:
         (
             {
                 "qos": parse_qos(QOS.replace("1000", "")),
-                "associations": parse_associations("chem||normal|0\n"),
+                "associations": parse_associations("chem||normal||0\n"),
             },
             None,
         ),
@@ -224,7 +224,8 @@ def test_slurms_accounting_is_asked_about_these_people_alone(tmp_path: Path) -> 
     asked = (tmp_path / "asked").read_text()
     assert "show user where name=anna,carla,root,skiva-hub format=user,adminlevel,defaultaccount" in asked
     assert (
-        "show assoc where user=anna cluster=skiva_a1b2c3 format=account,partition,qos,maxsubmitjobs" in asked
+        "show assoc where user=anna cluster=skiva_a1b2c3 "
+        "format=account,partition,qos,defaultqos,maxsubmitjobs" in asked
     )
 
 

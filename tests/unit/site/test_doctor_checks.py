@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from skiva_hub.doctor import main
 from skiva_hub.doctor.command import as_json, as_text, of_slurm
-from skiva_hub.doctor.facts import Facts, parse_config, parse_names, parse_records
+from skiva_hub.doctor.facts import Facts, parse_names
 from skiva_hub.doctor.finding import Finding, Level
 from skiva_hub.site import Site
 from skiva_hub.site_file import load
 from skiva_slurm.parse import parse_nodes
+from skiva_slurm.settings import parse_config, parse_records
 
 EXAMPLES = Path(__file__).parents[3] / "hub_config" / "examples"
 SAID = Path(__file__).parent / "slurm-22.05"

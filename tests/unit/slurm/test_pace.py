@@ -48,6 +48,23 @@ def test_an_idle_hub_costs_at_most_twelve_requests_a_minute() -> None:
         assert idle.most_in_a_minute() <= 12
 
 
+def test_who_looks_sees_numbers_of_the_last_five_seconds() -> None:
+    """An open page has jobs and nodes read every 5 s, for 48 requests a minute; 10 s after it, no more."""
+    looked = Simulation()
+    looked.read(asked=False)
+    while looked.now < 1300:
+        looked.pace.looked()
+        looked.read(asked=False)
+        assert not looked.pace.nodes_are_old
+    assert looked.most_in_a_minute() == 4 * 12
+    while looked.now < 1330:
+        looked.read(asked=False)
+    before, since = len(looked.requests), looked.now
+    while looked.now < since + 300:
+        looked.read(asked=False)
+    assert len(looked.requests) - before <= 5 * 12
+
+
 @given(st.lists(st.booleans(), min_size=300, max_size=300))
 @example([True] * 300)
 @example([False] * 100 + [True] * 200)

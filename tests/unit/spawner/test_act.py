@@ -172,6 +172,29 @@ def test_a_job_is_looked_up_as_its_owner(helper: Helper, body: str, answer: dict
     assert asked[:5] == ["--local", "--noheader", "--states=all", "--format=%T", "--jobs=7"]
 
 
+def test_rights_are_asked_for_about_oneself_alone(helper: Helper) -> None:
+    """Name and accounts come from the account that it runs as and from Slurm, never from the request."""
+    row = "rig|physics|{}||normal||"
+    helper.slurm("sacctmgr", f"printf '{row.format('physics')}\\n{row.format('chem')}\\n'")
+    helper.slurm("scontrol", "exit 1")
+    first = helper.ask({"action": "rights"})
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert first["rights"] == f"{row.format('physics')}\n{row.format('chem')}\n"
+    assert (first["uid"], first["limits"]) == (os.getuid(), ""), "limits that Slurm does not show are none"
+    helper.slurm("scontrol", "echo QOS=normal")
+    assert helper.ask({"action": "rights"})["limits"] == "QOS=normal\n"
+    assert f"users={me}\naccounts=chem,physics\nflags=assoc,qos\n" in helper.calls.read_text()
+    assert "error" in helper.ask({"action": "rights", "name": "root"})
+
+
+def test_no_rights_and_no_answer_are_two_things(helper: Helper) -> None:
+    """Nobody is told that they may use nothing because Slurm's database is silent."""
+    helper.slurm("sacctmgr", "exit 0")
+    assert helper.ask({"action": "rights"})["rights"] == ""
+    helper.slurm("sacctmgr", "echo 'Connection refused' >&2; exit 1")
+    assert helper.ask({"action": "rights"}) == {"unanswered": "Connection refused\n"}
+
+
 def test_an_operators_account_lengthens_jobs_and_does_nothing_else(helper: Helper) -> None:
     """The hub may lengthen jobs as Slurm's operator, but never submit or cancel as one."""
     helper.slurm("scontrol", "exit 0")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.waiting import until
 
+from skiva_slurm.rights import Rules
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import ActingFailed
 
@@ -40,6 +41,14 @@ async def test_an_answer_that_says_nothing_is_no_answer(answer: str) -> None:
     actor = Actor(helper=(sys.executable, "-c", f"print({answer!r})", "{user}"))
     with pytest.raises(ActingFailed):
         await actor.shown("researcher1", 7)
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"rights": "", "limits": "", "uid": "x", "groups": []}', "[]"])
+async def test_an_answer_without_rights_is_no_answer(answer: str) -> None:
+    """Whoever answers in place of the helper changes nothing by saying nothing."""
+    actor = Actor(helper=(sys.executable, "-c", f"print({answer!r})", "{user}"))
+    with pytest.raises(ActingFailed):
+        await actor.rights("researcher1", Rules())
 
 
 @pytest.mark.parametrize(

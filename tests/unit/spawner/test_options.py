@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skiva_hub.permitted import Charge, Permitted, Terms
 from skiva_hub.site import Environment, Hub, Partition, Site, Slice
 from skiva_images.record import ImageRecord
 from skiva_slurm.jobs import Snapshot
@@ -28,11 +29,13 @@ NOBODY = frozenset[str]()
 
 def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
     """Everything is optional: the defaults suit most."""
-    choice = choose({}, SITE, "bob", NOBODY)
+    choice = choose({}, Permitted(SITE), "bob", NOBODY)
     assert (choice.slice.id, choice.environment.id, choice.hours) == ("1g.10gb", "base", 2.0)
-    assert choose({"slice": "h100"}, SITE, "ann", NOBODY).hours == 1, "a shorter limit is a shorter default"
-    assert choose({"hours": 1 / 60}, SITE, "bob", NOBODY).minutes == 1
-    assert choose({"hours": 4.0}, SITE, "bob", NOBODY).minutes == 240
+    assert choose({"slice": "h100"}, Permitted(SITE), "ann", NOBODY).hours == 1, (
+        "a shorter limit is a shorter default"
+    )
+    assert choose({"hours": 1 / 60}, Permitted(SITE), "bob", NOBODY).minutes == 1
+    assert choose({"hours": 4.0}, Permitted(SITE), "bob", NOBODY).minutes == 240
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,11 @@ def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
         ({"hours": 5}, "hours"),
         ({"hours": 0.001}, "hours"),
         ({"hours": 0.016}, "hours"),
+        ({"account": ""}, "account"),
+        ({"account": "-x"}, "account"),
+        ({"account": "a,b"}, "account"),
+        ({"account": "a\n"}, "account"),
+        ({"account": 5}, "account"),
         ({"cmd": "id"}, "cmd"),
         ({"keepvars": "ALL"}, "keepvars"),
         ({"req_partition": "staff"}, "req_partition"),
@@ -70,7 +78,7 @@ def test_an_empty_wish_gets_the_first_slice_and_the_sites_hours() -> None:
 def test_a_bad_wish_is_refused_with_the_name_of_its_field(wish: dict[str, object], field: str) -> None:
     """Nothing but the site's own words and bounded numbers is taken."""
     with pytest.raises(BadOption) as caught:
-        choose(wish, SITE, "bob", NOBODY)
+        choose(wish, Permitted(SITE), "bob", NOBODY)
     assert str(caught.value).startswith(f"{field}: ")
     assert "\n" not in str(caught.value)
 
@@ -92,14 +100,14 @@ class Endless(Mapping[str, object]):
 def test_one_surplus_option_is_as_good_as_a_million() -> None:
     """The hub does not read on after the first: describing all of them would stop it for everybody."""
     with pytest.raises(BadOption, match=r"^k0: there is no such option"):
-        choose(Endless(), SITE, "bob", NOBODY)
+        choose(Endless(), Permitted(SITE), "bob", NOBODY)
 
 
 def test_a_slice_of_a_partition_for_others_is_not_on_offer() -> None:
     """Who may use what is decided by the site, not by what the form showed."""
-    assert choose({"slice": "h100", "hours": 1}, SITE, "ann", NOBODY).slice.id == "h100"
+    assert choose({"slice": "h100", "hours": 1}, Permitted(SITE), "ann", NOBODY).slice.id == "h100"
     with pytest.raises(BadOption, match="not among those you may use"):
-        choose({"slice": "h100", "hours": 1}, SITE, "bob", NOBODY)
+        choose({"slice": "h100", "hours": 1}, Permitted(SITE), "bob", NOBODY)
 
 
 @pytest.mark.parametrize(("gpu", "refused"), [("unused", False), ("helps", False), ("required", True)])
@@ -109,13 +117,13 @@ def test_an_environment_that_needs_a_gpu_is_not_started_without_one(gpu: str, re
     site = SITE.model_copy(update={"slice": (*SITE.slice, cores)})
     values = {"name": "base", "form": "env", "digest": "sha256:" + "0" * 64, "python": "/p", "gpu": gpu}
     records = {"base": ImageRecord.model_validate({**values, "python_version": "3.11.2"})}
-    assert choose({"slice": "1g.10gb"}, site, "bob", NOBODY, records).environment.id == "base"
-    assert choose({"slice": "cpu"}, site, "bob", NOBODY, {}).slice.id == "cpu"
+    assert choose({"slice": "1g.10gb"}, Permitted(site), "bob", NOBODY, records).environment.id == "base"
+    assert choose({"slice": "cpu"}, Permitted(site), "bob", NOBODY, {}).slice.id == "cpu"
     if not refused:
-        assert choose({"slice": "cpu"}, site, "bob", NOBODY, records).slice.id == "cpu"
+        assert choose({"slice": "cpu"}, Permitted(site), "bob", NOBODY, records).slice.id == "cpu"
         return
     with pytest.raises(BadOption, match=r"^environment: Base needs a GPU, and Cores has none; choose"):
-        choose({"slice": "cpu"}, site, "bob", NOBODY, records)
+        choose({"slice": "cpu"}, Permitted(site), "bob", NOBODY, records)
 
 
 JSON = st.recursive(
@@ -134,7 +142,7 @@ def test_whatever_is_wished_for_is_granted_as_the_site_has_it_or_refused_in_one_
     """Property: no input makes anything but a choice of the site's or a BadOption of one line."""
     choice, sentence = None, ""
     try:
-        choice = choose(wish, SITE, "bob", NOBODY)
+        choice = choose(wish, Permitted(SITE), "bob", NOBODY)
     except BadOption as problem:
         sentence = str(problem)
     if choice is None:
@@ -147,7 +155,7 @@ def test_whatever_is_wished_for_is_granted_as_the_site_has_it_or_refused_in_one_
 
 
 def _reserved(held: Reservation | None) -> tuple[Site, Snapshot]:
-    return SITE.reserving("course"), Snapshot.of(0.0, {}, {}, {"course": held})
+    return SITE.filled_in({"reservation": "course"}), Snapshot.of(0.0, {}, {}, {"course": held})
 
 
 def test_hours_end_with_the_reservation() -> None:
@@ -156,7 +164,9 @@ def test_hours_end_with_the_reservation() -> None:
     site, snapshot = _reserved(Reservation("course", now - 60, now + 3630))
 
     def hours(**wish: float) -> float:
-        return choose({"slice": "1g.10gb", **wish}, site, "bob", NOBODY, snapshot=snapshot, now=now).hours
+        return choose(
+            {"slice": "1g.10gb", **wish}, Permitted(site), "bob", NOBODY, snapshot=snapshot, now=now
+        ).hours
 
     assert hours() == 1
     assert hours(hours=0.5) == 0.5
@@ -166,13 +176,42 @@ def test_hours_end_with_the_reservation() -> None:
     ):
         hours(hours=2.0)
     with pytest.raises(BadOption, match=r"at most 4 hours are possible on [^,]*, not 5"):
-        choose({"slice": "1g.10gb", "hours": 5.0}, SITE, "bob", NOBODY, snapshot=snapshot, now=now)
+        choose({"slice": "1g.10gb", "hours": 5.0}, Permitted(SITE), "bob", NOBODY, snapshot=snapshot, now=now)
 
 
 def test_a_slice_without_its_reservation_is_refused() -> None:
     """With one sentence that says what to do; what was not read is left to Slurm."""
     site, snapshot = _reserved(None)
     with pytest.raises(BadOption, match=r"^slice: the reservation course of .* choose another slice"):
-        choose({"slice": "1g.10gb"}, site, "bob", NOBODY, snapshot=snapshot, now=10.0)
+        choose({"slice": "1g.10gb"}, Permitted(site), "bob", NOBODY, snapshot=snapshot, now=10.0)
     for unknown in (None, Snapshot.of(0.0, {}, {})):
-        assert choose({"slice": "1g.10gb"}, site, "bob", NOBODY, snapshot=unknown, now=10.0).hours == 2
+        assert (
+            choose({"slice": "1g.10gb"}, Permitted(site), "bob", NOBODY, snapshot=unknown, now=10.0).hours
+            == 2
+        )
+
+
+def test_who_pays_is_chosen_among_the_accounts_that_can() -> None:
+    """The chosen account is asked of Slurm; one that cannot pay is refused with those that can."""
+    allowed = Permitted(SITE, {"1g.10gb": Terms((Charge("physics"), Charge("chem")))}, default="physics")
+    wish = {"slice": "1g.10gb"}
+    assert choose(wish, allowed, "bob", NOBODY).account is None, "Slurm knows the default itself"
+    assert choose({**wish, "account": "chem"}, allowed, "bob", NOBODY).account == "chem"
+    with pytest.raises(BadOption, match=r"account: astro cannot be charged for .*: physics, chem"):
+        choose({**wish, "account": "astro"}, allowed, "bob", NOBODY)
+    assert choose({**wish, "account": "any"}, Permitted(SITE), "bob", NOBODY).account == "any"
+
+
+def test_a_slice_with_an_account_of_its_own_is_charged_to_that() -> None:
+    """What the operator wrote down is not for people to choose."""
+    site = SITE.filled_in({"account": "course"})
+    assert choose({"account": "course"}, Permitted(site), "bob", NOBODY).account == "course"
+    with pytest.raises(BadOption, match=r"account: .* is charged to course; leave account out"):
+        choose({"account": "physics"}, Permitted(site), "bob", NOBODY)
+
+
+def test_who_is_unknown_to_slurm_is_told_so() -> None:
+    """Not that this site offers them no slice: the cure is another one."""
+    nothing = SITE.model_copy(update={"slice": ()})
+    with pytest.raises(BadOption, match=r"slice: Slurm has no account for you"):
+        choose({}, Permitted(nothing, unknown=True), "bob", NOBODY)

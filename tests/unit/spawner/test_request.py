@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from skiva_hub.launches import launch
+from skiva_hub.permitted import Permitted
 from skiva_hub.req_options import site_defaults
 from skiva_hub.site import Cluster, Environment, Hub, Partition, Site, Slice
 from skiva_images.launch import Launch
@@ -30,7 +31,7 @@ def site(**cluster: object) -> Site:
 
 CHOICE = Choice(slice=MIG, environment=BASE, hours=2)
 RECORD = Record.new(CHOICE, certificate="a certificate", api_token="canary-token", account="ann", clicked=0.0)
-OFFERED = offer(site(), "ann", frozenset(), BASE, {})
+OFFERED = offer(Permitted(site()), "ann", frozenset(), BASE, {})
 
 
 def test_settings_of_a_batchspawner_site_fill_in_what_a_slice_leaves_open() -> None:
@@ -40,6 +41,19 @@ def test_settings_of_a_batchspawner_site_fill_in_what_a_slice_leaves_open() -> N
         job_request(site(), CHOICE, tag_of(site(), "ann", "", RECORD), "/home/ann", defaults)
     )
     assert {"--account=physics", "--qos=own", "--constraint=h100"} <= set(options)
+
+
+def test_the_chosen_account_is_charged_unless_the_site_says_otherwise() -> None:
+    """First the slice's own account, then the hub's settings (a hook may set them for each person)."""
+
+    def account(defaults: dict[str, str], **own: str) -> str | None:
+        choice = CHOICE.model_copy(update={"account": "chosen", "slice": MIG.model_copy(update=own)})
+        tag = tag_of(site(), "ann", "", RECORD)
+        return job_request(site(), choice, tag, "/home/ann", defaults).account
+
+    assert account({}) == "chosen"
+    assert account({"account": "hook"}) == "hook"
+    assert account({"account": "hook"}, account="slice") == "slice"
 
 
 def test_an_image_sees_what_the_job_needs_of_its_node() -> None:

@@ -1,0 +1,98 @@
+"""What of a site one person may have, and what it costs them, by what Slurm told of them. Pure.
+
+Of what Slurm did not tell nothing is taken away: sbatch has the last word.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skiva_hub.site import Site, Slice
+from skiva_slurm.limits import Limit, demand, price
+from skiva_slurm.rights import Rights, Rules
+
+__all__ = ["Charge", "Permitted", "Terms", "permitted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One Slurm account that may be charged for a slice."""
+
+    account: str
+    full: Limit | None = None
+    """The limit that a session would wait for, because it is used up at the moment."""
+    hours: float | None = None
+    """For how many hours of the slice the budget is left; None where there is none, or it is not shown."""
+    budget: Limit | None = None
+    """The budget that is the tightest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a person gets a slice."""
+
+    charges: tuple[Charge, ...] = ()
+    """By the accounts among which there is a choice, the default first; none where they are not known."""
+    price: float | None = None
+    """What an hour costs in units of `billing`; None where the partition does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A site as one person may use it."""
+
+    site: Site
+    """Without the slices for which Slurm would take no job of theirs."""
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    """By the slice's id, as far as they are known."""
+    default: str = ""
+    """The account that Slurm charges where a job names none."""
+    unknown: bool = False
+    """Whether Slurm has no association of theirs at all, so that it takes no job."""
+
+    def accounts(self, slice_id: str) -> tuple[str, ...]:
+        """The accounts that may be charged for a slice, the default first; none where they are not known."""
+        return tuple(charge.account for charge in self.terms.get(slice_id, Terms()).charges)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The accounts that may be charged for one slice or another, the default first."""
+        names = dict.fromkeys(name for picked in self.site.slice for name in self.accounts(picked.id))
+        return tuple(sorted(names, key=lambda name: name != self.default))
+
+    def account(self, picked: Slice, wished: str | None) -> str | None:
+        """The account to name in a job on a slice; None where Slurm's own choice is right."""
+        known = self.accounts(picked.id)
+        if picked.account is not None or (wished and (wished in known or not known)):
+            return picked.account or wished
+        return known[0] if known and self.default not in known else None
+
+
+def permitted(site: Site, rules: Rules | None, rights: Rights | None) -> Permitted:
+    """What of `site` somebody with `rights` may have; all of it where Slurm enforces or told nothing."""
+    if rules is None:
+        return Permitted(site)
+    terms = {picked.id: _terms(picked, rules, rights) for picked in site.slice}
+    if rights is None or not rules.by_association:
+        return Permitted(site, terms)
+    left = tuple(picked for picked in site.slice if terms[picked.id].charges)
+    return Permitted(
+        site=site.model_copy(update={"slice": left}),
+        terms=terms,
+        default=rights.default_account,
+        unknown=not rights.associations,
+    )
+
+
+def _terms(picked: Slice, rules: Rules, rights: Rights | None) -> Terms:
+    weights = rules.weights(picked.partition)
+    wanted = demand(picked.cores, picked.memory_mb, picked.gres)
+    cost = price(weights, wanted, most=rules.charges_most)
+    if rights is None or not rules.by_association:
+        return Terms(price=cost)
+    wanted["billing"] = picked.cores if cost is None else cost
+    charges = []
+    for account in rules.accounts(rights, [picked.partition], picked.account, picked.qos):
+        qos = rules.qos(rights, picked.partition, account, picked.qos)
+        hours, budget = rights.limits.budget(account, qos, wanted) or (None, None)
+        charges.append(Charge(account, rights.limits.full(account, qos, wanted), hours, budget))
+    return Terms(tuple(charges), cost)
