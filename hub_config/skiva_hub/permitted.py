@@ -60,11 +60,14 @@ class Permitted:
         return tuple(sorted(names, key=lambda name: name != self.default))
 
     def account(self, picked: Slice, wished: str | None) -> str | None:
-        """The account to name in a job on a slice; None where Slurm's own choice is right."""
+        """The account to name in a job on a slice; None where it is not known, and Slurm chooses.
+
+        It is named though it may be Slurm's own choice: some sites refuse jobs that name none.
+        """
         known = self.accounts(picked.id)
         if picked.account is not None or (wished and (wished in known or not known)):
             return picked.account or wished
-        return known[0] if known and self.default not in known else None
+        return known[0] if known else None
 
 
 def permitted(site: Site, rules: Rules | None, rights: Rights | None) -> Permitted:

@@ -77,9 +77,12 @@ async def _submit(
     state, record = session.state, session.record
     try:
         home = (await asyncio.to_thread(pwd.getpwnam, record.account)).pw_dir
-        request = job_request(state.site, choice, session.tag, home, defaults)
-        user, allowed = session.tag.user, state.allowed(session.tag.user)
-        offered = offer(allowed, user, groups, choice.environment, defaults, choice.account)
+        user = session.tag.user
+        await state.entitlements.learn(user)
+        allowed = state.allowed(user)
+        pays = choice.account or allowed.account(choice.slice, None)
+        request = job_request(state.site, choice, session.tag, home, defaults, pays)
+        offered = offer(allowed, user, groups, choice.environment, defaults, pays)
         job_id = await state.actor.submit(
             record.account,
             nonce=record.nonce,

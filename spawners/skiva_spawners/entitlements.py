@@ -53,6 +53,20 @@ class Entitlements:
 
     async def look(self, site: Site, user: str) -> Permitted:
         """What `user` may have, asked for again where the last answer is old, as long as a page may wait."""
+        await self._asked(user)
+        return self.known(site, user)
+
+    async def learn(self, user: str) -> None:
+        """Ask about `user` where nothing is known of them yet, as long as a start may wait."""
+        nothing = self._rules is None or (self._rules.by_association and self._rights(user) is None)
+        if nothing:
+            await self._asked(user)
+
+    def known(self, site: Site, user: str) -> Permitted:
+        """What `user` may have, by what was told so far."""
+        return permitted(site, self._rules, self._rights(user))
+
+    async def _asked(self, user: str) -> None:
         asking = self._asking.get(user)
         if asking is None:
             asking = self._asking[user] = asyncio.create_task(self._ask(user), name=f"entitlements-{user}")
@@ -60,13 +74,10 @@ class Entitlements:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await asyncio.shield(asking)
-        return self.known(site, user)
 
-    def known(self, site: Site, user: str) -> Permitted:
-        """What `user` may have, by what was told so far."""
+    def _rights(self, user: str) -> Rights | None:
         found = self._known.get(user)
-        is_old = found is None or self._clock() - found.at > _KEPT
-        return permitted(site, self._rules, None if is_old or found is None else found.rights)
+        return found.rights if found and self._clock() - found.at <= _KEPT else None
 
     async def _ask(self, user: str) -> None:
         with suppress(SlurmUnanswered, ActingFailed):

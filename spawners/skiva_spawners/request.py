@@ -27,8 +27,12 @@ def tag_of(site: Site, user: str, server: str, record: Record) -> Tag:
     return Tag(hub=site.hub.id, user=user, server=server, nonce=record.nonce)
 
 
-def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[str, str]) -> JobRequest:
+def job_request(
+    site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[str, str], account: str | None = None
+) -> JobRequest:
     """What is asked of Slurm; `defaults` are a migrated site's settings for what a slice leaves open.
+
+    `account` pays where neither the slice nor these settings name another.
 
     Raises:
         ValueError: names the field that Slurm could not be given.
@@ -41,7 +45,7 @@ def job_request(site: Site, choice: Choice, tag: Tag, home: str, defaults: dict[
         cores=picked.cores,
         memory_mb=picked.memory_mb,
         minutes=choice.minutes,
-        account=picked.account or defaults.get("account") or choice.account,
+        account=picked.account or defaults.get("account") or account,
         qos=picked.qos or defaults.get("qos"),
         constraint=picked.constraint or defaults.get("constraint"),
         reservation=picked.reservation or defaults.get("reservation"),

@@ -58,13 +58,13 @@ def test_what_is_not_known_takes_nothing_away() -> None:
         assert (allowed.unknown, allowed.choices) == (False, ())
 
 
-def test_an_account_is_named_where_slurms_own_choice_would_be_refused() -> None:
+def test_the_account_that_pays_is_named_where_it_is_known() -> None:
     """A wish that can pay, what the slice says, Slurm's default where it can pay, else the first that can."""
     cpu, course = SITE.slice[1], SITE.slice[3]
     allowed = permitted(SITE, RULES, ANNA)
-    assert allowed.account(cpu, None) is None
+    assert allowed.account(cpu, None) == "physics"
     assert allowed.account(cpu, "chem") == "chem"
-    assert allowed.account(course, "chem") is None, "the default account pays for what the chosen one cannot"
+    assert allowed.account(course, "chem") == "physics", "chem cannot pay there"
     assert allowed.account(SITE.slice[2], "physics") == "chem"
     other = permitted(SITE, RULES, parse_rights(TOLD.replace("rig|physics|", "rig|bio|"), "", RULES, UID, []))
     assert other.account(cpu, None) == "chem"

@@ -82,3 +82,16 @@ async def test_the_last_answer_holds_while_slurm_gives_no_other() -> None:
     assert await slurm.offered() == 4
     slurm.now = 3700
     assert await slurm.offered() == 5
+
+
+async def test_a_start_waits_only_for_what_is_not_known_at_all() -> None:
+    """Whoever starts without having seen the page is asked for once; later starts ask nothing."""
+    slurm = Slurm()
+    await slurm.entitlements.learn("anna")
+    slurm.now = 3000
+    await slurm.entitlements.learn("anna")
+    assert (slurm.asked, len(slurm.entitlements.known(SITE, "anna").site.slice)) == (1, 4)
+    slurm.enforces, slurm.now = Rules(), 4000
+    await slurm.offered()
+    await slurm.entitlements.learn("bela")
+    assert (slurm.asked, slurm.rules_asked) == (1, 2)

@@ -67,7 +67,7 @@ def test_the_sessions_account_pays_for_what_is_started_from_it_where_it_can() ->
     allowed = Permitted(site(), terms, default="physics")
     mig, own = offer(allowed, "ann", frozenset(), BASE, {}, "chem").slices
     assert (mig.account, own.account) == ("chem", "astro")
-    assert offer(allowed, "ann", frozenset(), BASE, {}).slices[0].account is None
+    assert offer(allowed, "ann", frozenset(), BASE, {}).slices[0].account == "physics"
     assert offer(allowed, "ann", frozenset(), BASE, {"account": "all"}, "chem").slices[0].account == "all"
 
 

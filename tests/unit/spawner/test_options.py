@@ -195,7 +195,7 @@ def test_who_pays_is_chosen_among_the_accounts_that_can() -> None:
     """The chosen account is asked of Slurm; one that cannot pay is refused with those that can."""
     allowed = Permitted(SITE, {"1g.10gb": Terms((Charge("physics"), Charge("chem")))}, default="physics")
     wish = {"slice": "1g.10gb"}
-    assert choose(wish, allowed, "bob", NOBODY).account is None, "Slurm knows the default itself"
+    assert choose(wish, allowed, "bob", NOBODY).account == "physics"
     assert choose({**wish, "account": "chem"}, allowed, "bob", NOBODY).account == "chem"
     with pytest.raises(BadOption, match=r"account: astro cannot be charged for .*: physics, chem"):
         choose({**wish, "account": "astro"}, allowed, "bob", NOBODY)

@@ -47,9 +47,9 @@ def test_the_chosen_account_is_charged_unless_the_site_says_otherwise() -> None:
     """First the slice's own account, then the hub's settings (a hook may set them for each person)."""
 
     def account(defaults: dict[str, str], **own: str) -> str | None:
-        choice = CHOICE.model_copy(update={"account": "chosen", "slice": MIG.model_copy(update=own)})
+        choice = CHOICE.model_copy(update={"slice": MIG.model_copy(update=own)})
         tag = tag_of(site(), "ann", "", RECORD)
-        return job_request(site(), choice, tag, "/home/ann", defaults).account
+        return job_request(site(), choice, tag, "/home/ann", defaults, "chosen").account
 
     assert account({}) == "chosen"
     assert account({"account": "hook"}) == "hook"
