@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,8 +19,7 @@ from typing import Any
 
 import pytest
 from tests.support.images import ImageBuild
-
-from skiva_hub.embedded.ports import reserve
+from tests.support.ports import free_port
 
 pytest_plugins = ["tests.support.side_by_side"]
 
@@ -167,18 +165,6 @@ def _me() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-_reserved: list[socket.socket] = []
-
-
-def _free_port() -> int:
-    """A port of 127.0.0.1 for one server, which no other process of the tests is given meanwhile."""
-    for port in range(22_100, 32_000):  # below those that the kernel gives out
-        if (holder := reserve(port)) is not None:
-            _reserved.append(holder)
-            return port
-    raise AssertionError("every port is taken")
-
-
 def skiva(directory: Path, *arguments: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
     """Run `skiva COMMAND …` on a state directory, with the environment in it."""
     command, *rest = arguments
@@ -211,7 +197,7 @@ def _install(directory: Path) -> None:
 
 def start(directory: Path, *options: str) -> Cluster:
     """`up --detach` in a directory; fails with what it printed."""
-    port = _free_port()
+    port = free_port()
     done = skiva(directory, "up", "--detach", f"--port={port}", *options)
     assert done.returncode == 0, done.stdout + done.stderr + _logs(directory)
     return running(directory, port)
@@ -360,4 +346,4 @@ def _running_fixture() -> Callable[[Path, int], Cluster]:
 @pytest.fixture(name="free_port")
 def _free_port_fixture() -> int:
     """A port for one server of the test."""
-    return _free_port()
+    return free_port()

@@ -23,6 +23,7 @@ _LONGEST_FIRST = (
     "tests/embedded",
     "tests/security",
     "tests/checks",
+    "tests/site_with_accounting",
     "tests/site",
     "tests/slurm",
     "tests/typing",
