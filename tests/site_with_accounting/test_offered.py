@@ -151,12 +151,12 @@ async def test_what_is_left_of_a_budget_is_told(slurm: SlurmSite, offered: Offer
     """The person's own and a QOS's; an account's only where PrivateData lets people see it."""
     name = slurm.people[1]
     tiny = charge_cards((await offered.to(name)).terms["tiny"])[0]
-    assert (tiny.hours, tiny.budget) == (0.02, "0.0167 of 0.0167 hours of cores left (tiny)")
+    assert (tiny.hours, tiny.budget) == (0.02, "0.0167 of 0.0167 core hours left (tiny)")
     slurm.sacctmgr(f"modify user {name} where account=chem set GrpTRESMins=cpu=600")
     slurm.sacctmgr("modify account chem set GrpTRESMins=cpu=60")
     try:
         free = charge_cards((await offered.to(name)).terms["free"])[0]
-        assert (free.hours, free.budget) == (10, "10 of 10 hours of cores left (chem)")
+        assert (free.hours, free.budget) == (10, "10 of 10 core hours left (chem)")
     finally:
         slurm.sacctmgr(f"modify user {name} where account=chem set GrpTRESMins=cpu=-1")
         slurm.sacctmgr("modify account chem set GrpTRESMins=cpu=-1")

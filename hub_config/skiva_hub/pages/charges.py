@@ -10,7 +10,7 @@ _NAMES = {
     "cpu": ("core", "cores"),
     "node": ("node", "nodes"),
     "gres/gpu": ("GPU", "GPUs"),
-    "billing": ("unit of billing", "units of billing"),
+    "billing": ("billing", "billing"),
 }
 
 
@@ -58,8 +58,8 @@ def _waits(charge: Charge) -> str:
 
 def _budget(limit: Limit) -> str:
     left = max(0.0, limit.most - limit.used) / 60
-    _, many = _name(limit)
-    return f"{left:.3g} of {limit.most / 60:.3g} hours of {many} left ({limit.whose})"
+    one, _ = _name(limit)
+    return f"{left:.3g} of {limit.most / 60:.3g} {one} hours left ({limit.whose})"
 
 
 def _amount(limit: Limit, amount: float) -> str:

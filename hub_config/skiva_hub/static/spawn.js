@@ -132,7 +132,7 @@ function charge(card) {
 function cost(card, pays, amount) {
   const parts = [];
   if (card && card.price !== null && amount > 0) {
-    parts.push(`Costs ${Number((card.price * amount).toPrecision(3))} hours of billing.`);
+    parts.push(`Costs ${Number((card.price * amount).toPrecision(3))} billing hours.`);
   }
   if (account && pays && pays.account !== wished) {
     parts.push(`${wished} cannot pay for this slice; ${pays.account} does.`);

@@ -79,7 +79,7 @@ def test_what_a_slice_costs_and_what_is_left_is_told_in_words() -> None:
     assert waits_for(terms["a100"]) == told
     assert waits_for(terms["cpu"]) == ""
     chem = charge_cards(terms["chem"])[0]
-    assert (chem.hours, chem.budget, chem.waits) == (2.5, "10 of 10 hours of cores left (chem)", "")
+    assert (chem.hours, chem.budget, chem.waits) == (2.5, "10 of 10 core hours left (chem)", "")
     assert terms["a100"].price == 4 + 16000 / 1024 * 0.25 + 18
     assert terms["course"].price is None
     assert permitted(SITE, RULES, None).terms["a100"].price == terms["a100"].price
