@@ -157,11 +157,18 @@ def _run_with_the_hub(c: Any, state: HubState, snapshot: Path, keeper_token: str
 
 async def _know_defaults(c: Any, state: HubState) -> None:
     """Fill in the hub's own defaults, which may stand below in its file, and have reservations read."""
+    state.site = state.site.filled_in(own_defaults(c))
+    state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
+
+
+def own_defaults(c: Any) -> dict[str, str]:
+    """What a hub's configuration says for slices that leave it open, by the slice's field.
+
+    As traitlets reads it: for any class that `SliceSpawner` is one of, the nearest one first.
+    """
     classes = [one.__name__ for one in reversed(SliceSpawner.mro()) if one.__name__ in c]
     given = {name: str(c[one][name]) for one in classes for name in CARRIED if name in c[one]}
-    defaults = {name: value for name, value in site_defaults(given).items() if name in _FILLED_IN}
-    state.site = state.site.filled_in(defaults)
-    state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
+    return {name: value for name, value in site_defaults(given).items() if name in _FILLED_IN}
 
 
 async def _bound_bodies(app: Any) -> None:
