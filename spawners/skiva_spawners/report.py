@@ -1,4 +1,4 @@
-"""What a job tells the hub, and the only two requests that a job may make of its spawner."""
+"""What a job tells the hub, and the only three requests that a job may make of its spawner."""
 
 import hmac
 import json
@@ -108,12 +108,23 @@ class ExtendHandler(_JobHandler):
         self.finish(json.dumps({"ends": end}))
 
 
+class LeavingHandler(_JobHandler):
+    """`POST /hub/api/skiva/leaving`: a session ends by itself; its word alone ends nothing."""
+
+    async def post(self) -> None:
+        """Have the queue looked at until it shows the end: the session's address shall lead nowhere soon."""
+        self._spawner().leaving()
+        self.finish(json.dumps({"heard": True}))
+
+
 def register() -> None:
     """Add our routes to the hub's API and take batchspawner's own callback away.
 
     Importing batchspawner registers a route that sets attributes of a spawner by name.
     """
     default_handlers[:] = [h for h in default_handlers if not h[1].__module__.startswith("batchspawner")]
-    for route, handler in ((r"/api/skiva/report", ReportHandler), (r"/api/skiva/extend", ExtendHandler)):
+    routes = {"report": ReportHandler, "extend": ExtendHandler, "leaving": LeavingHandler}
+    for name, handler in routes.items():
+        route = rf"/api/skiva/{name}"
         if not any(existing[0] == route for existing in default_handlers):
             default_handlers.append((route, handler))

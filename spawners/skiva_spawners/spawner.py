@@ -9,6 +9,7 @@ end that was seen ends a session.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -55,6 +56,7 @@ class SliceSpawner(SlurmSpawner):
     """The session that this server is, from its submission to its end."""
     failure: Failure | None = None
     """Why the last start failed or the last session ended, for the pages."""
+    _leaving: asyncio.Task[None] | None = None
 
     # A job may wait for days; what must be quick has time limits of its own.
     @default("start_timeout")
@@ -269,6 +271,20 @@ class SliceSpawner(SlurmSpawner):
     async def receive(self, report: Report) -> None:
         """Take the job's report; raises as `Session.receive` does."""
         await self._living().receive(report)
+
+    def leaving(self) -> None:
+        """Look for the end of a session that says it is ending; once, however often it says so."""
+        if self._leaving is None or self._leaving.done():
+            self._leaving = self.skiva.background(self._until_gone(self._living()))
+
+    async def _until_gone(self, session: Session) -> None:
+        with self.skiva.watcher.attention(), suppress(TimeoutError):
+            async with asyncio.timeout(_END_PATIENCE):
+                while session.seen_end() is None:
+                    await session.news(_END_PATIENCE)
+        # Whoever stops it themselves, or starts anew meanwhile, needs no help.
+        if self.session is session and self.ready:
+            await self.poll_and_notify()
 
     async def extend(self) -> float:
         """Lengthen the session by the site's step; the new end in seconds since the epoch."""

@@ -19,7 +19,7 @@ from skiva.session.offered import write_offer
 from skiva.session.own_environment import digest
 from skiva.session.private import NotASession, Private
 from skiva.session.proof import Proof, prove
-from skiva.session.report import Obsolete, Unheard, report
+from skiva.session.report import Obsolete, Unheard, report, tell_end
 from skiva.session.tls import server_context
 
 _PATIENCE = 600.0
@@ -49,6 +49,7 @@ def main() -> None:
     from skiva.session.serve import serve
 
     serve(listener, server_context(private.certificate, private.private_key))
+    tell_end(private.api_url, private.api_token)
     leave()
 
 

@@ -5,11 +5,15 @@ import random
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 _OBSOLETE = {400, 401, 403, 404, 409, 410}
 _FORBIDDEN_PATIENCE = 60.0
 """Seconds for which a 403 is no last word: so answers a hub whose database is away for a moment, too."""
+
+_LAST_WORD = 2.0
+"""Seconds that an end may wait for the hub."""
 
 
 class Obsolete(Exception):
@@ -50,6 +54,12 @@ def report(api_url: str, token: str, body: dict[str, object], patience: float) -
         wait = min(wait * 1.7, 8.0)
 
 
+def tell_end(api_url: str, token: str) -> None:
+    """Tell the hub that this session ends; it notices anyway, but later."""
+    with suppress(OSError):
+        _post(f"{api_url}/skiva/leaving", token, {}, timeout=_LAST_WORD)
+
+
 class _Nowhere(urllib.request.HTTPRedirectHandler):
     """Follows no answer that leads elsewhere: whoever is there would get the token, and could say yes."""
 
@@ -57,7 +67,7 @@ class _Nowhere(urllib.request.HTTPRedirectHandler):
         """None: the answer is an error as it is."""
 
 
-def _post(url: str, token: str, body: dict[str, object]) -> None:
+def _post(url: str, token: str, body: dict[str, object], *, timeout: float = 15.0) -> None:
     request = urllib.request.Request(  # noqa: S310 - the address is in the private file
         url,
         data=json.dumps(body).encode(),
@@ -66,7 +76,7 @@ def _post(url: str, token: str, body: dict[str, object]) -> None:
     )
     # Proxies of the environment are for the internet, not for the hub of this cluster.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Nowhere)
-    with opener.open(request, timeout=15) as answer:
+    with opener.open(request, timeout=timeout) as answer:
         answer.read(4096)
 
 

@@ -12,7 +12,7 @@ from tests.fakes.hub import FakeCluster, FakeHub
 from tornado import web
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from skiva_spawners.report import ExtendHandler, Report, ReportHandler, register
+from skiva_spawners.report import ExtendHandler, LeavingHandler, Report, ReportHandler, register
 
 REPORT = {
     "port": 2000,
@@ -130,6 +130,36 @@ def test_a_job_asks_for_more_time(hub: FakeHub, cluster: FakeCluster) -> None:
     assert ask(hub, ExtendHandler, token_of(hub))[0] == 409
 
 
+def test_a_session_that_says_it_ends_is_gone_as_soon_as_slurm_says_so(
+    hub: FakeHub, cluster: FakeCluster
+) -> None:
+    """The hub looks each second, instead of when its next reading is due; the word alone ends nothing."""
+    number = hub.open()
+    hub.polls = False
+    hub.pass_time(60)
+    readings = cluster.reader.job_readings
+    for _ in range(3):
+        assert ask(hub, LeavingHandler, token_of(hub)) == (200, {"heard": True})
+    hub.pass_time(3)
+    assert hub.is_open(number)
+    assert cluster.reader.job_readings - readings <= 4, "saying it often asks Slurm no more"
+    cluster.end(number)
+    hub.pass_time(1.5)
+    assert (hub.session, hub.route) == (None, "")
+
+
+def test_a_session_that_only_says_it_ends_stays(hub: FakeHub, cluster: FakeCluster) -> None:
+    """After a while nobody looks any more, and it is as it was."""
+    number = hub.open()
+    assert ask(hub, LeavingHandler, token_of(hub)) == (200, {"heard": True})
+    hub.pass_time(60)
+    readings = cluster.reader.job_readings
+    hub.pass_time(30)
+    assert hub.is_open(number)
+    assert cluster.reader.job_readings - readings <= 7
+    assert ask(hub, LeavingHandler, "0" * 32)[0] == 403
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -167,14 +197,15 @@ def test_a_report_at_its_bounds_is_one(change: Mapping[str, object]) -> None:
     assert Report.model_validate(REPORT | dict(change)).nonce == REPORT["nonce"]
 
 
-def test_jobs_have_two_routes_and_batchspawners_is_not_among_them() -> None:
+def test_jobs_have_three_routes_and_batchspawners_is_not_among_them() -> None:
     """However often they are registered."""
     kept = list(default_handlers)
     try:
         register()
         register()
         routes = [handler[0] for handler in default_handlers]
-        assert [route for route in routes if "skiva" in route] == ["/api/skiva/report", "/api/skiva/extend"]
+        ours = [route for route in routes if "skiva" in route]
+        assert ours == ["/api/skiva/report", "/api/skiva/extend", "/api/skiva/leaving"]
         assert not [handler for handler in default_handlers if "batchspawner" in handler[1].__module__]
         assert len(default_handlers) > 20
     finally:
