@@ -1,9 +1,6 @@
 """The short way through all that a site does, on whatever release of Debian the tests run on."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +9,6 @@ from tests.support.kernel import run_code
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slurm
-
-_CHECKOUT = Path(__file__).parents[2]
-_OTHER = "trixie"
 
 _WORK = """
 import skiva
@@ -56,21 +50,3 @@ def test_a_session_that_is_told_to_end_leaves_no_dead_address(cluster: Any) -> N
         wait_until(lambda: not cluster.run_as(person, queued).stdout.split(), 40, "the job is gone")
         wait_until(lambda: f"/user/{person}/" not in hub.get("proxy"), 4, "the route is gone")
         hub.wait_stopped(person, 4)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can enter another release")
-@pytest.mark.skipif(_OTHER in Path("/etc/os-release").read_text(), reason="the tests run on it already")
-@pytest.mark.timeout(1500)
-def test_the_same_on_another_release_of_debian() -> None:
-    """Debian 13, with its own Slurm, Python and OpenSSL, installed and walked from this machine."""
-    walk = "tests/site/test_walk.py::test_a_session_a_run_a_cluster_and_the_doctor"
-    done = subprocess.run(
-        ["./skiva", "test", "--on", _OTHER, "-n0", "-p", "no:cacheprovider", walk],
-        cwd=_CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=1440,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout[-4000:]}{done.stderr[-4000:]}"
-    assert "1 passed" in done.stdout

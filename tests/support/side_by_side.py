@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 _ROOT = Path(__file__).parents[2]
 _LONGEST_FIRST = (
     "tests/images",
+    "tests/releases",
     "tests/faults",
     "tests/clusters",
     "tests/runs",
