@@ -113,6 +113,12 @@ class SlurmSite:
         """Change accounting without being asked back."""
         return self.run("/usr/bin/sacctmgr", "--immediate", *line.split())
 
+    def make_operator(self, name: str) -> None:
+        """Give an account that is there the right to see and change everybody's jobs, if it lacks that."""
+        command = ["/usr/bin/sacctmgr", "--immediate", *f"modify user {name} set AdminLevel=Operator".split()]
+        subprocess.run(command, env=self.env, capture_output=True, timeout=60, check=False)
+        assert f"{name}|Operator" in self.run("/usr/bin/sacctmgr", "-nP", "show", "user", "format=user,admin")
+
     # -- programs --------------------------------------------------------------------------
 
     @contextmanager
