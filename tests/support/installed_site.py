@@ -164,7 +164,8 @@ def installed_site() -> Iterator[InstalledSite]:
             ending.callback(unit.stop)
             unit.start()
         hub = ending.enter_context(HubClient(_URL, _TOKEN))
-        wait_until(hub.is_up, 60, lambda: log.read_text()[-3000:])
+        wait_until(lambda: hub.is_up() or not unit.alive(), 60, lambda: log.read_text()[-3000:])
+        assert unit.alive(), log.read_text()[-3000:]
         yield InstalledSite(slurm, hub, log)
 
 
