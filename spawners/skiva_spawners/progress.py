@@ -21,6 +21,10 @@ Step = Literal["", "proved", "answering"]
 
 _SUGGESTIONS = 3
 _SILENT = "The scheduler does not answer at the moment; your place in the queue is kept."
+_UNSEEN = (
+    "The queue does not show the hub your job, which it goes on asking for. If this stays so, tell the "
+    "operators: the hub's account must be allowed to see everybody's jobs."
+)
 _SILENT_RUNNING = "The scheduler does not answer at the moment; your session goes on starting."
 
 
@@ -51,6 +55,7 @@ def line(
     user: str = "",
     groups: frozenset[str] = frozenset(),
     allowed: Permitted | None = None,
+    unseen: bool = False,
     step: Step = "",
 ) -> dict[str, Any]:
     """The event for a session that waits or starts in `job`.
@@ -60,6 +65,7 @@ def line(
         now: seconds since the epoch.
         user_jobs: the same person's other jobs, named where a limit of theirs is the reason.
         user: who waits, and in which `groups`: only slices on offer to them, and `allowed`, are suggested.
+        unseen: whether Slurm has taken the job, and readings have lacked it for long.
         step: what the job itself has reported.
 
     Returns:
@@ -68,7 +74,8 @@ def line(
         `switch_titles`.
     """
     picked = next((s for s in site.slice if s.id == slice_id), None)
-    parts = _parts(job, snapshot, site, picked, now, tuple(user_jobs), step)
+    parts = _Line("submitting", 2, (_UNSEEN,)) if unseen and not step else None
+    parts = parts or _parts(job, snapshot, site, picked, now, tuple(user_jobs), step)
     if parts.phase == "queued" and picked is not None:
         switch = _switch(allowed or Permitted(site), picked, user, groups, snapshot, now)
     else:

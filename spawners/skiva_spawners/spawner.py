@@ -322,6 +322,7 @@ class SliceSpawner(SlurmSpawner):
             user=self.user.name,
             groups=self.groups,
             allowed=state.allowed(self.user.name),
+            unseen=session is not None and session.is_unseen,
             step=session.step if session else "",
         )
 

@@ -130,6 +130,21 @@ def test_a_mark_on_somebody_elses_job_is_not_believed(hub: FakeHub, cluster: Fak
     assert hub.session.record.job_id == 100
 
 
+def test_who_starts_on_a_hub_that_is_blind_is_told_so(hub: FakeHub, cluster: FakeCluster) -> None:
+    """After a minute the page says what is wrong; when the hub can see again, the session opens."""
+    number = hub.submit()
+    cluster.reader.lost.add(number)
+    hub.pass_time(20)
+    assert "handed to the scheduler" in hub.spawner._progress_line()["message"]
+    hub.pass_time(70)
+    assert "must be allowed to see everybody's jobs" in hub.spawner._progress_line()["message"]
+    cluster.reader.lost.clear()
+    cluster.run(number)
+    hub.tell(number)
+    hub.pass_time(5)
+    assert hub.is_open(number)
+
+
 def test_an_answer_that_never_comes_is_told(hub: FakeHub, cluster: FakeCluster) -> None:
     """Within a minute, in words; should the job turn up after all, it is ended."""
     cluster.answers = False

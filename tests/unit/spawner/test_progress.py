@@ -42,6 +42,14 @@ def test_a_queued_session_knows_its_place_among_those_who_want_the_same() -> Non
     assert 5 <= event["progress"] <= 20
 
 
+def test_a_job_that_the_hub_may_not_see_is_told_as_that() -> None:
+    """Not as one that is on its way for ever; once it has reported by itself, that says more."""
+    event = _line(None, unseen=True)
+    assert "the hub's account must be allowed to see everybody's jobs" in event["message"]
+    assert "handed to the scheduler" in _line(None)["message"]
+    assert "The server is starting" in _line(None, unseen=True, step="proved")["message"]
+
+
 def test_the_next_in_line_is_told_so() -> None:
     """Nobody is first of one."""
     event = _line(MINE)
