@@ -92,6 +92,36 @@ async def test_before_its_first_word_a_worker_counts_as_at_work() -> None:
     assert await _hand_over(scheduler, None, "w") == [(["w"], False, 1), (["w"], True, 0)]
 
 
+async def test_a_word_from_before_the_last_change_is_old() -> None:
+    """A task ends just as the worker is told to leave, and it begins the one that it had only kept."""
+    scheduler = _Scheduler("w")
+    worker = scheduler.workers["tls://w"]
+    kept = object()
+    worker.processing.add(kept)
+    loop = asyncio.get_running_loop()
+
+    def first_ends() -> None:
+        worker.processing.remove(*worker.executing)
+        worker.executing, worker.last_seen = {}, time.time() - _SOON / 100
+
+    def tells_of_the_second() -> None:
+        worker.executing, worker.last_seen = {kept: 0.1}, time.time() + 60
+
+    loop.call_later(_SOON / 4, first_ends)
+    loop.call_later(_SOON, tells_of_the_second)
+    loop.call_later(3 * _SOON, scheduler.end_task, "w")
+    assert await _hand_over(scheduler, None, "w") == [(["w"], False, 1), (["w"], True, 0)]
+
+
+async def test_a_word_that_names_a_task_that_has_ended_is_old() -> None:
+    """It was on its way when that task ended: what runs instead is not in it yet."""
+    scheduler = _Scheduler("w")
+    worker = scheduler.workers["tls://w"]
+    worker.executing = {object(): 1.0}
+    asyncio.get_running_loop().call_later(_SOON, scheduler.end_task, "w")
+    assert await _hand_over(scheduler, None, "w") == [(["w"], False, 1), (["w"], True, 0)]
+
+
 async def test_a_scheduler_that_cannot_retire_ends_the_wait() -> None:
     """Whatever Dask raises, the job goes: what was lost is computed again."""
     scheduler = _Scheduler("w")
