@@ -5,16 +5,26 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from skiva_hub.slurm_values import gres_request, hours, megabytes, slurm_name, whole
+from skiva_hub.site_types import DEVICES
+from skiva_hub.slurm_values import (
+    constraint,
+    extra_gres,
+    gres_request,
+    host_list,
+    hours,
+    licenses,
+    megabytes,
+    partitions,
+    slurm_name,
+    whole,
+)
 from skiva_slurm.gres import parse_gres
 
 Value = str | int | float
 
 CARRIED = ("req_partition", "req_account", "req_qos", "req_reservation", "req_options")
 """The settings that `site_defaults` reads."""
-DEVICES = {"gpu", "shard", "mps"}
-"""Generic resources that are GPUs or parts of GPUs."""
-FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint")
+FOR_A_SLICE = ("partition", "account", "qos", "reservation", "constraint", "licenses", "exclude")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +32,8 @@ class Wish:
     """What settings ask for: fields of a slice, hours, and what did not carry over."""
 
     fields: Mapping[str, Value] = field(default_factory=dict)
-    """Among partition, account, qos, reservation, constraint, gres, cores, memory_mb, hours; and
-    memory_per_core and memory_per_gpu, in megabytes, for whoever knows how many there are."""
+    """Among `FOR_A_SLICE`, gres, cores, memory_mb, hours; extra_gres with commas; and memory_per_core
+    and memory_per_gpu, in megabytes, for whoever knows how many there are."""
     notes: tuple[str, ...] = ()
     no_device: str = ""
     """Which devices were asked for that could not be carried over."""
@@ -40,11 +50,13 @@ def _gpus(text: str) -> str | None:
     return gres_request(f"gpu:{text.strip()}")
 
 
-_PARTITION = _Kind("partition", slurm_name, "one partition's name")
+_PARTITION = _Kind("partition", partitions, "a partition, or several with commas")
 _ACCOUNT = _Kind("account", slurm_name, "one account's name")
 _QOS = _Kind("qos", slurm_name, "one QOS's name")
 _RESERVATION = _Kind("reservation", slurm_name, "one reservation's name")
-_CONSTRAINT = _Kind("constraint", slurm_name, "one feature's name")
+_CONSTRAINT = _Kind("constraint", constraint, "a feature, or several with & or with | between them")
+_LICENSES = _Kind("licenses", licenses, "a list of licences")
+_EXCLUDE = _Kind("exclude", host_list, "a list of nodes")
 _GRES = _Kind("gres", gres_request, "one kind of device with its count")
 _GPUS = _Kind("gres", _gpus, "a number of GPUs")
 _CORES = _Kind("cores", whole, "a number of cores")
@@ -74,6 +86,8 @@ _FLAGS = {
     "qos": _QOS,
     "reservation": _RESERVATION,
     "constraint": _CONSTRAINT,
+    "licenses": _LICENSES,
+    "exclude": _EXCLUDE,
     "gres": _GRES,
     "gpus": _GPUS,
     "gpus-per-node": _GPUS,
@@ -148,8 +162,8 @@ _TRAIT_REASONS = {
 def site_defaults(req: Mapping[str, str]) -> dict[str, str]:
     """What `req_*` settings (named with or without `req_`) say for slices that do not say it themselves.
 
-    Fields of a slice to their values, among partition, account, qos, reservation and constraint. Of
-    `req_options` the flags for these count; `skiva migrate` tells what of it does not.
+    Fields of a slice to their values, among `FOR_A_SLICE`. Of `req_options` the flags for these count;
+    `skiva migrate` tells what of it does not.
     """
     named = {f"req_{name.removeprefix('req_')}": value for name, value in req.items()}
     fields = wish({name: value for name, value in named.items() if name in CARRIED}).fields
@@ -212,17 +226,21 @@ class _Asked:
             self.no_device = ""
 
     def _only_devices(self, text: str, said: str) -> str:
-        """Leave the GPUs of a list, whatever else is asked for with them."""
+        """Leave the GPUs of a list; what else is asked for stands beside them."""
         entries = [entry.strip() for entry in text.split(",")]
         devices = [e for e in entries if any(found.name in DEVICES for found in parse_gres(e))]
         if not devices:
             return text
-        for entry in entries:
-            if entry and entry not in devices:
-                self.notes.append(
-                    left(f"{short(entry)} of {said}", "a slice asks for one kind of device, its GPUs")
-                )
+        others = [
+            extra_gres(entry) or self._no_gres(entry, said) for entry in entries if entry not in devices
+        ]
+        self.fields["extra_gres"] = ",".join(dict.fromkeys(filter(None, others)))
         return ",".join(devices)
+
+    def _no_gres(self, entry: str, said: str) -> str:
+        if entry:
+            self.notes.append(left(f"{short(entry)} of {said}", "it is no gres with its count"))
+        return ""
 
 
 def _flags(text: str, notes: list[str]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from pydantic_core import InitErrorDetails
 
 from skiva_hub.site_tables import Batch, Cluster, Dask, ForPeople, Hours, Hub, Idle, Limits, Table
 from skiva_hub.site_types import (
+    DEVICES,
     Flag,
     GresRequest,
     Id,
@@ -21,11 +22,13 @@ from skiva_hub.site_types import (
     SomeHours,
     Text,
     Title,
+    Variables,
     Whole,
     misfits,
     wrong,
 )
 from skiva_images.launch import Launcher
+from skiva_slurm.wishes import Constraint, ExtraGres, HostList, Licenses, Partitions, Place
 
 __all__ = [
     "Batch",
@@ -60,10 +63,13 @@ class Slice(ForPeople):
     """What its card on the page is headed."""
     description: Text = Field(default="", examples=["For notebooks and small models"])
     """One sentence on what it is good for."""
-    partition: SlurmName = Field(examples=["gpu"])
-    """The partition that its jobs go to; one of the file's `[[partition]]` tables."""
+    partition: Partitions = Field(examples=["gpu"])
+    """The partition that its jobs go to, or several, `gpu,gpu2`, of which Slurm takes the one where a job
+    starts first; each is one of the file's `[[partition]]` tables, and the slice is for whom all are open."""
     gres: GresRequest | None = Field(default=None, examples=["gpu:1g.10gb:1"])
     """What is asked of Slurm's `--gres`: name, type, count; without it, cores alone."""
+    extra_gres: tuple[ExtraGres, ...] = Field(default=(), examples=[["tmpdisk:100"]])
+    """What else is asked of `--gres`, beside the device and on the same node, e.g. local disk."""
     cores: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=1, examples=[4])
     """CPU cores of one session."""
     memory_mb: Annotated[Whole, Field(ge=128, le=16 * 1024 * 1024)] = Field(examples=[16000])
@@ -83,12 +89,27 @@ class Slice(ForPeople):
     """The Slurm account that pays; what is not said is each person's own default."""
     qos: SlurmName | None = Field(default=None, examples=["interactive"])
     """The Slurm QOS of its jobs."""
-    constraint: SlurmName | None = Field(default=None, examples=["h100"])
-    """A feature that its node must have."""
+    constraint: Constraint | None = Field(default=None, examples=["h100"])
+    """A feature that its node must have; several as `h100&ib`, of which it has all, or `a100|h100`, any."""
     reservation: SlurmName | None = Field(default=None, examples=["course"])
     """The Slurm reservation that its jobs use."""
+    licenses: Licenses | None = Field(default=None, examples=["matlab:1"])
+    """The licences that each of its jobs holds, e.g. `matlab:1,ansys@server:2`."""
+    exclude: HostList | None = Field(default=None, examples=["gpu[01-03]"])
+    """The nodes that its jobs must not use."""
     max_hours: SomeHours | None = Field(default=None, examples=[8.0])
     """The longest session on it, in hours; what is not said is the partition's."""
+
+    @field_validator("extra_gres")
+    @classmethod
+    def _extra_gres_fits(cls, extra: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        names = [one.split(":")[0] for one in extra]
+        if device := next((one for one, name in zip(extra, names, strict=True) if name in DEVICES), None):
+            raise wrong(f"{device} is a device, of which a slice has one kind", "write it as gres")
+        names.append(str(info.data.get("gres") or "").split(":")[0])
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise wrong(f"{twice} is asked for twice", "write each gres once, with its whole count")
+        return extra
 
     @field_validator("isolation")
     @classmethod
@@ -101,6 +122,21 @@ class Slice(ForPeople):
         if gres.split(":")[0] in {"shard", "mps"}:
             raise wrong(f"{gres} is not fenced by Slurm", 'write isolation = "shared"')
         return isolation
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Every partition that its jobs may go to."""
+        return tuple(self.partition.split(","))
+
+    @property
+    def place(self) -> Place:
+        """Which nodes its jobs can be on."""
+        return Place(self.partition, self.constraint, self.exclude)
+
+    @property
+    def every_gres(self) -> str | None:
+        """All that is asked of `--gres`, the device first; None where nothing is."""
+        return ",".join(filter(None, [self.gres, *self.extra_gres])) or None
 
     @property
     def devices_wanted(self) -> int | None:
@@ -130,6 +166,10 @@ class Environment(ForPeople):
     """The image, the same on every node; only with a launcher other than `direct`."""
     binds: tuple[PlainPath, ...] = Field(default=(), examples=[["/scratch", "/run/munge"]])
     """What else of the node is seen inside an image, beside /dev, /proc, /sys, /tmp and the person's home."""
+    variables: Variables = Field(default={}, examples=[{"MLM_LICENSE_FILE": "27000@licences"}])
+    """Environment variables of its servers, kernels and terminals, and of the runs and Dask workers that are
+    started from them; everybody who may use it can read them, so no secrets. A `PATH` comes after the
+    environment's own programs."""
 
     @field_validator("image")
     @classmethod
@@ -177,7 +217,9 @@ class Site(Table):
     def slices_for(self, user: str, groups: frozenset[str]) -> tuple[Slice, ...]:
         """The slices that `user` may pick, in the operator's order."""
         open_partitions = {p.name for p in self.partition if p.allows(user, groups)}
-        return tuple(s for s in self.slice if s.allows(user, groups) and s.partition in open_partitions)
+        return tuple(
+            s for s in self.slice if s.allows(user, groups) and open_partitions.issuperset(s.partitions)
+        )
 
     def environments_for(self, user: str, groups: frozenset[str]) -> tuple[Environment, ...]:
         """The environments that `user` may pick, in the operator's order."""
@@ -192,6 +234,6 @@ class Site(Table):
         return self.model_copy(update={"slice": slices})
 
     def max_hours(self, picked: Slice) -> float:
-        """The longest session on a slice: the least of site, partition and slice."""
-        partition = next(p for p in self.partition if p.name == picked.partition)
-        return min(h for h in (self.hours.max, partition.max_hours, picked.max_hours) if h)
+        """The longest session on a slice: the least of site, partitions and slice."""
+        partitions = [p.max_hours for p in self.partition if p.name in picked.partitions]
+        return min(h for h in (self.hours.max, *partitions, picked.max_hours) if h)

@@ -67,8 +67,7 @@ def _mistake(data: Mapping[str, Any], error: ErrorDetails) -> Mistake:
         return Mistake(path, _where(data, path), context["what"], context["cure"])
     if kind == "extra_forbidden":
         return Mistake(path, _where(data, path), "is not known here", _unknown(path))
-    field = _field(path)
-    return Mistake(path, _where(data, path), _what(error), _cure(data, path, kind, field))
+    return Mistake(path, _where(data, path), _what(error), _cure(data, path, kind))
 
 
 _WORDS = {
@@ -91,13 +90,13 @@ def _what(error: ErrorDetails) -> str:
     return _WORDS.get(kind, error["msg"])
 
 
-def _cure(data: Mapping[str, Any], path: Path, kind: str, field: FieldInfo | None) -> str:
+def _cure(data: Mapping[str, Any], path: Path, kind: str) -> str:
+    name, field = _field(path)
     table = str(path[0]) if path else ""
     if len(path) == 1 and table in LISTS:
         return f"write [[{table}]], with two brackets, above the lines of each one"
     if field is None or not field.examples:
         return f"write [{table}], with one bracket on each side, above its lines"
-    name = next((str(p) for p in reversed(path) if isinstance(p, str)), "")
     line = example(name, field)
     if kind == "missing":
         return f"add e.g. {line} " + ("below " + _header(path) if len(path) > 1 else "at the top")
@@ -156,13 +155,13 @@ def _models_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in map(_models_in, get_args(annotation)) if m), None)
 
 
-def _field(path: Path) -> FieldInfo | None:
-    """The field at a path, or the one whose list the path goes into."""
-    names = [i for i, key in enumerate(path) if isinstance(key, str)]
-    if not names:
-        return None
-    model = _model(path[: names[-1]])
-    return model.model_fields.get(str(path[names[-1]])) if model else None
+def _field(path: Path) -> tuple[str, FieldInfo | None]:
+    """The field at a path, or the one whose list or names the path goes into."""
+    for i in range(len(path) - 1, -1, -1):
+        model = _model(path[:i])
+        if model is not None and path[i] in model.model_fields:
+            return str(path[i]), model.model_fields[str(path[i])]
+    return "", None
 
 
 def _at(data: Any, path: Path) -> Any:

@@ -54,7 +54,7 @@ def _facts(field: Schema, *, required: bool) -> Iterator[str]:
     default, example = field.get("default"), field.get("examples", [None])[0]
     if required:
         yield "required"
-    if default not in (None, "", []):
+    if default not in (None, "", [], {}):
         yield f"default `{toml(default)}`"
     elif example is not None:
         yield f"e.g. `{toml(example)}`"

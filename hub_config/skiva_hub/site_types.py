@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from skiva_slurm import wishes
+
 
 def wrong(what: str, cure: str) -> PydanticCustomError:
     """A mistake in the site file: what is wrong, and how to mend it."""
@@ -45,6 +47,20 @@ def _plain(path: Path) -> Path:
     return path
 
 
+_SET_FOR_EACH_JOB = re.compile(
+    r"(JUPYTERHUB|JPY|SKIVA|SLURM|SBATCH)_.*|HOME|USER|LOGNAME|SHELL|TMPDIR|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER)"
+)
+
+
+def _can_be_set(variables: dict[str, str]) -> dict[str, str]:
+    for name in variables:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
+            raise wrong(f"{name[:60]!r} cannot be a variable", "write letters, digits and _ only")
+        if _SET_FOR_EACH_JOB.fullmatch(name):
+            raise wrong(f"{name} is set for each session or job", f"remove {name}")
+    return variables
+
+
 _ID = r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\z"
 _DEVICES = r"\A/[^\x00-\x1f\x7f]{1,400}\z"
 _SLURM_NAME = r"\A[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}\z"
@@ -59,6 +75,11 @@ PATTERNS_IN_WORDS = {
     _ID: "must be 1 to 40 letters, digits or _ . -, the first a letter or digit",
     _SLURM_NAME: "must be 1 to 64 letters, digits or _ . : @ + -, the first a letter or digit",
     _GRES: "must be name:count or name:type:count",
+    wishes.PARTITIONS: "must be a partition, or several with commas and without spaces",
+    wishes.CONSTRAINT: "must be a feature, or several with & (all of them) or with | (any of them)",
+    wishes.LICENSES: "must be name, name:count or name@server:count, several with commas and without spaces",
+    wishes.HOST_LIST: "must be names of nodes, as in gpu[01-03],n7",
+    wishes.EXTRA_GRES: "must be name:count or name:type:count, the count with K, M, G or T if need be",
     _ONE_LINE: "must be one line without control characters",
     _LINES: "must have no control characters",
     _DEVICES: "must be the path of device files, beginning with /",
@@ -67,6 +88,8 @@ PATTERNS_IN_WORDS = {
     _NAME: "must be one name without spaces",
 }
 
+DEVICES = frozenset({"gpu", "shard", "mps"})
+"""Generic resources that are GPUs or parts of GPUs."""
 HELPER = ["sudo", "-n", "-H", "-u", "{user}", "--", "/usr/local/lib/skiva/libexec/skiva-act"]
 """The helper's command line as the manual has it."""
 
@@ -74,7 +97,7 @@ Id = Annotated[str, StringConstraints(pattern=_ID)]
 """What people and scripts call a slice or an environment."""
 
 SlurmName = Annotated[str, StringConstraints(pattern=_SLURM_NAME)]
-"""The name of something in Slurm: a partition, QOS, account, reservation, constraint."""
+"""The name of something in Slurm: a partition, QOS, account, reservation."""
 
 GresRequest = Annotated[str, StringConstraints(pattern=_GRES)]
 """What is asked of Slurm's --gres for one session, e.g. `gpu:1g.10gb:1`."""
@@ -89,6 +112,10 @@ DevicePattern = Annotated[str, StringConstraints(pattern=_DEVICES)]
 """A glob pattern of device files, e.g. `/dev/nvidia[0-9]*`."""
 HubId = Annotated[str, StringConstraints(pattern=_HUB_ID)]
 Address = Annotated[str, StringConstraints(pattern=_ADDRESS)]
+Value = Annotated[str, StringConstraints(max_length=4096, pattern=_ONE_LINE)]
+"""What a variable is set to."""
+Variables = Annotated[dict[str, Value], AfterValidator(_can_be_set)]
+"""Names of environment variables to their values."""
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 SomeHours = Annotated[Number, Field(gt=0, le=24 * 30)]
@@ -106,12 +133,13 @@ def misfits(
 ) -> Iterator[Misfit]:
     """What does not fit between the tables; names as the file has them, slices as (id, partition)."""
     offered = ", ".join(dict.fromkeys(partitions))
-    for i, (_, partition) in enumerate(slices):
-        if partition is not None and partition not in partitions:
+    for i, (_, wanted) in enumerate(slices):
+        missing = [name for name in (wanted or "").split(",") if name not in partitions]
+        if wanted is not None and missing:
             yield (
                 ("slice", i, "partition"),
-                f"{partition!r} is not among the file's partitions",
-                f"write one of {offered}, or add a [[partition]] named {partition!r}",
+                f"{missing[0]!r} is not among the file's partitions",
+                f"write one of {offered}, or add a [[partition]] named {missing[0]!r}",
             )
     yield from _twice("partition", "name", partitions)
     yield from _twice("slice", "id", [slice_id for slice_id, _ in slices])

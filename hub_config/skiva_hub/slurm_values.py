@@ -7,15 +7,46 @@ from pydantic import TypeAdapter, ValidationError
 
 from skiva_hub.site_types import GresRequest, SlurmName
 from skiva_slurm.gres import parse_gres
+from skiva_slurm.wishes import Constraint, ExtraGres, HostList, Licenses, Partitions
 
 _NAME: TypeAdapter[str] = TypeAdapter(SlurmName)
 _GRES: TypeAdapter[str] = TypeAdapter(GresRequest)
+_EXTRA_GRES: TypeAdapter[str] = TypeAdapter(ExtraGres)
+_PARTITIONS: TypeAdapter[str] = TypeAdapter(Partitions)
+_CONSTRAINT: TypeAdapter[str] = TypeAdapter(Constraint)
+_LICENSES: TypeAdapter[str] = TypeAdapter(Licenses)
+_HOST_LIST: TypeAdapter[str] = TypeAdapter(HostList)
 _UNITS = {"K": 1 / 1024, "M": 1.0, "": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
 
 
 def slurm_name(text: str) -> str | None:
-    """One name of a partition, account, QOS, reservation or feature."""
+    """One name of an account, QOS or reservation."""
     return _valid(_NAME, text)
+
+
+def partitions(text: str) -> str | None:
+    """A --partition value."""
+    return _valid(_PARTITIONS, text)
+
+
+def constraint(text: str) -> str | None:
+    """A --constraint value: features, all of which or any of which are wanted."""
+    return _valid(_CONSTRAINT, text)
+
+
+def licenses(text: str) -> str | None:
+    """A --licenses value."""
+    return _valid(_LICENSES, text)
+
+
+def host_list(text: str) -> str | None:
+    """An --exclude value that is no file."""
+    return _valid(_HOST_LIST, text)
+
+
+def extra_gres(text: str) -> str | None:
+    """A part of a --gres value that is no device, with its count."""
+    return _valid(_EXTRA_GRES, text) or _valid(_EXTRA_GRES, f"{text.strip()}:1")
 
 
 def gres_request(text: str) -> str | None:

@@ -107,6 +107,8 @@ class Node:
     gres: tuple[Gres, ...] = ()
     gres_used: tuple[Gres, ...] = ()
     """As Slurm counts it; of shards, 22.05 counts the devices that they are on."""
+    features: frozenset[str] = frozenset()
+    """What a job's constraint may name."""
     gres_sharded: tuple[Gres, ...] = ()
     """Whole devices that are out as shards, so that nobody gets them whole."""
     cores: int = 0

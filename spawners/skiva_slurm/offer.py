@@ -19,12 +19,15 @@ class SliceOffer(_Table):
     title: str
     partition: str
     gres: str | None = None
+    extra_gres: tuple[str, ...] = ()
     cores: int
     memory_mb: int
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
     reservation: str | None = None
+    licenses: str | None = None
+    exclude: str | None = None
     isolation: str = "none"
     """`exclusive`, `shared` or `none`."""
     simulated: bool = False
@@ -40,6 +43,8 @@ class EnvironmentOffer(_Table):
     digest: str = ""
     launch: dict[str, Any]
     """The fields of `skiva_images.launch.Launch`."""
+    variables: dict[str, str] = {}
+    """What the site sets in it, and in what is started from it."""
 
 
 class DaskOffer(_Table):

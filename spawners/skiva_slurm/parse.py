@@ -217,6 +217,7 @@ def _node(line: str) -> Node:
         address=pairs.get("NodeAddr") or pairs["NodeName"],
         states=node_states(pairs["State"]),
         partitions=tuple(filter(None, pairs.get("Partitions", "").split(","))),
+        features=frozenset(filter(None, pairs.get("AvailableFeatures", "").split(","))),
         gres=parse_gres(pairs.get("Gres", "")),
         gres_used=parse_gres(pairs.get("GresUsed", "")),
         gres_sharded=parse_sharded(pairs.get("GresUsed", "")),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from skiva_slurm.refusal import parse_job_id, refusal, submitted
 from skiva_slurm.tags import ClusterTag, RunTag, Tag
+from skiva_slurm.wishes import Constraint, ExtraGres, HostList, Licenses, Partitions
 
 __all__ = ["JobRequest", "parse_job_id", "refusal", "sbatch_options", "script", "submitted"]
 
@@ -50,15 +51,19 @@ class JobRequest(BaseModel):
     name: _Name = "skiva"
     """The same for every session, so that the queue shows nothing of what people do; a run's as they like."""
     tag: Annotated[str, AfterValidator(_tag)]
-    partition: _Name
+    partition: Partitions
     gres: _GresRequest | None = None
+    extra_gres: tuple[ExtraGres, ...] = ()
+    """What is asked for beside the device, on the same node."""
     cores: Annotated[StrictInt, Field(ge=1, le=4096)]
     memory_mb: Annotated[StrictInt, Field(ge=1, le=64 * 1024 * 1024)]
     minutes: Annotated[StrictInt, Field(ge=1, le=60 * 24 * 366)]
     account: _Name | None = None
     qos: _Name | None = None
-    constraint: _Name | None = None
+    constraint: Constraint | None = None
     reservation: _Name | None = None
+    licenses: Licenses | None = None
+    exclude: HostList | None = None
     output: Annotated[str, AfterValidator(_path)]
     """The job's log; taken literally, `%` too, but for a last part of `%a.log`: an array's task's number."""
     chdir: Annotated[str, AfterValidator(_path)]
@@ -84,7 +89,7 @@ def sbatch_options(request: JobRequest) -> list[str]:
         "job-name": request.name,
         "comment": request.tag,
         "partition": request.partition,
-        "gres": request.gres,
+        "gres": ",".join(filter(None, [request.gres, *request.extra_gres])) or None,
         "nodes": 1,
         "ntasks": 1,
         "cpus-per-task": request.cores,
@@ -99,6 +104,8 @@ def sbatch_options(request: JobRequest) -> list[str]:
         "qos": request.qos,
         "constraint": request.constraint,
         "reservation": request.reservation,
+        "licenses": request.licenses,
+        "exclude": request.exclude,
         "array": _array(request),
     }
     flags = ["--parsable", "--requeue" if request.requeue else "--no-requeue"]

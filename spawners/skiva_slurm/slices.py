@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from skiva_slurm.gres import Gres, parse_gres
 from skiva_slurm.jobs import Job, Node, Snapshot
 from skiva_slurm.states import Life, node_usable
+from skiva_slurm.wishes import Place
 
 __all__ = ["Availability", "availability"]
 
@@ -18,7 +19,7 @@ _MIG = re.compile(r"[0-9]g\.[0-9]+gb")
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Slices of one kind in one partition. `total` is the sum of the other four."""
+    """Slices of one kind in one place. `total` is the sum of the other four."""
 
     free: int
     """Could start right now, if nobody with a better right waits for them."""
@@ -35,7 +36,7 @@ class Availability:
 
 def availability(
     gres: str | None,
-    partition: str,
+    place: Place,
     cores: int,
     memory_mb: int,
     snapshot: Snapshot,
@@ -54,8 +55,8 @@ def availability(
     shares = {want: _shares_held(want, snapshot.jobs.values()) for want in wanted if want.name in _SHARES}
     free = kept = usable = drained = 0
     names = set()
-    for node in snapshot.nodes.values():
-        if partition not in node.partitions or (only and node.name not in only):
+    for node in place.among(snapshot.nodes.values()):
+        if only and node.name not in only:
             continue
         names.add(node.name)
         there = [_count(node.gres, want.name, want.type) for want in wanted]
@@ -80,7 +81,8 @@ def availability(
         in_use=usable - free - kept,
         drained=drained,
         total=usable + drained,
-        next_free=_next_end(wanted, names, snapshot.jobs.values()),
+        # What comes beside the device others need not hold, and their end frees the device all the same.
+        next_free=_next_end(wanted[:1], names, snapshot.jobs.values()),
         kept=kept,
     )
 

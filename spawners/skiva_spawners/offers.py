@@ -45,6 +45,7 @@ def offer(
             id=environment.id,
             title=environment.title,
             launch=launch(site, environment).model_dump(mode="json"),
+            variables=environment.variables,
         ),
     )
 
@@ -56,12 +57,15 @@ def _slice(allowed: Permitted, picked: Slice, defaults: Mapping[str, str], accou
         title=picked.title,
         partition=picked.partition,
         gres=picked.gres,
+        extra_gres=picked.extra_gres,
         cores=picked.cores,
         memory_mb=picked.memory_mb,
         account=batch.account or picked.account or defaults.get("account") or pays,
         qos=batch.qos or picked.qos or defaults.get("qos"),
         constraint=picked.constraint or defaults.get("constraint"),
         reservation=picked.reservation or defaults.get("reservation"),
+        licenses=picked.licenses or defaults.get("licenses"),
+        exclude=picked.exclude or defaults.get("exclude"),
         isolation=picked.isolation,
         simulated=picked.simulated,
         devices_wanted=picked.devices_wanted,

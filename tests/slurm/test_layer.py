@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from skiva_hub.doctor.facts import parse_licenses as licences_of
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job, Node
 from skiva_slurm.parse import JOB_QUERY, NODE_QUERY, job_format
@@ -110,6 +111,48 @@ def test_no_comment_and_no_name_forges_a_row(
     assert 99999999 not in jobs
     assert (jobs[number].user, jobs[number].state, jobs[number].tag) == (USER, "PENDING", "")
     assert not any(job.tag == tag for job in jobs.values())
+
+
+@pytest.fixture
+def licensed(cluster: Any, node: Node, reader: SlurmReader) -> Iterator[None]:
+    """A Slurm with a licence, and a node with two features."""
+    conf = Path(cluster.env["SLURM_CONF"])
+    before = conf.read_text()
+    features = f"AvailableFeatures={','.join(sorted(node.features))}"
+    conf.write_text(f"{before}Licenses=matlab:2\n")
+    try:
+        assert cluster.run_as("root", ["/usr/bin/scontrol", "reconfigure"]).returncode == 0
+        for word in ("Available", "Active"):
+            told = ["update", f"NodeName={node.name}", f"{word}Features=ib,fast"]
+            assert cluster.run_as("root", ["/usr/bin/scontrol", *told]).returncode == 0
+        yield
+    finally:
+        conf.write_text(before)
+        cluster.run_as("root", ["/usr/bin/scontrol", "update", f"NodeName={node.name}", features])
+        cluster.run_as("root", ["/usr/bin/scontrol", "reconfigure"])
+
+
+@pytest.mark.usefixtures("licensed")
+def test_features_licences_excluded_nodes_and_partitions_reach_slurm(
+    cluster: Any, node: Node, reader: SlurmReader, cancel: list[int]
+) -> None:
+    """Slurm shows them of the job as they were asked for, and a reading shows the node's features."""
+    nodes = asyncio.run(reader.nodes())
+    assert nodes[node.name].features == {"ib", "fast"}
+    other = next(name for name in nodes if name != node.name)
+    partitions = ",".join(sorted({node.partitions[0], "lowprio"}))
+    wanted = request(
+        node, partition=partitions, constraint="ib&fast", licenses="matlab:1", exclude=other, minutes=1
+    )
+    cancel.append(submit(cluster, wanted))
+    told = cluster.run_as("root", ["/usr/bin/scontrol", "-o", "show", "job", str(cancel[0])]).stdout
+    assert "Features=ib&fast" in told
+    assert "Licenses=matlab:1" in told
+    assert f"ExcNodeList={other}" in told
+    known = licences_of(cluster.run_as("root", ["/usr/bin/scontrol", "-o", "show", "licenses"]).stdout)
+    assert known == {"matlab": 2}
+    with pytest.raises(Refused):
+        submit(cluster, request(node, licenses="nobody-has-it"))
 
 
 def test_a_job_is_shown_to_its_owner_and_one_that_is_not_there_is_not(

@@ -77,7 +77,7 @@ def start(
         taken=names_taken(clusters_dir()),
     )
     request(spec, offer, clusters_dir() / spec.id)
-    place = make(spec, travelling(os.environ), wish.key)
+    place = make(spec, travelling(os.environ, sites=offer.environment.variables), wish.key)
     if place.id == spec.id:
         wait_for(submit(place, spec, offer))
     return place
@@ -129,6 +129,7 @@ def request(spec: ClusterSpec, offer: Offer, path: Path) -> JobRequest:
             qos=picked.qos,
             constraint=picked.constraint,
             reservation=picked.reservation,
+            exclude=picked.exclude,
             output=str(place.scheduler_log),
             chdir=str(path),
             warn_seconds=_WARN_SECONDS,

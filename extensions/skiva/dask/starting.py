@@ -93,7 +93,7 @@ def cluster(
 def _make(wish: ClusterWish, offer: Offer, env: Mapping[str, str] | Iterable[str] | None) -> ClusterDir:
     now = time.time()
     try:
-        variables = travelling(os.environ, env)
+        variables = travelling(os.environ, env, offer.environment.variables)
     except ValueError as problem:
         raise BadWish(str(problem)) from None
     spec = spec_of(

@@ -24,9 +24,14 @@ _SLURM = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|SLURM_CONF"
 
 
 def travelling(
-    environ: Mapping[str, str], wanted: Mapping[str, str] | Iterable[str] | None = None
+    environ: Mapping[str, str],
+    wanted: Mapping[str, str] | Iterable[str] | None = None,
+    sites: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The variables that a run starts with: the usual harmless ones, and those that its owner names.
+
+    Args:
+        sites: what the site sets in the environment; what became of it here goes along.
 
     Raises:
         ValueError: a variable that was named is not set, or cannot be.
@@ -36,6 +41,7 @@ def travelling(
         for name, value in environ.items()
         if _ALONG.fullmatch(name) and name not in _JOBS_OWN and not _SECRET.search(name)
     }
+    found |= {name: environ.get(name, value) for name, value in (sites or {}).items()}
     found["PYTHONUNBUFFERED"] = "1"
     return found | _named(environ, wanted)
 

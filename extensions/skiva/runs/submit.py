@@ -103,7 +103,7 @@ def _spec(
 ) -> tuple[Spec, dict[str, str]]:
     try:
         picked = pick_slice(offer, wish.slice)
-        variables = travelling(os.environ, env)
+        variables = travelling(os.environ, env, offer.environment.variables)
     except ValueError as problem:
         raise BadWish(str(problem)) from None
     hours = min(offer.hours, offer.max_hours) if wish.hours is None else wish.hours
@@ -182,6 +182,7 @@ def _request(spec: Spec, offer: Offer, output: Path) -> Any:
             tag=RunTag(spec.id).text,
             partition=picked.partition,
             gres=picked.gres,
+            extra_gres=picked.extra_gres,
             cores=picked.cores,
             memory_mb=picked.memory_mb,
             minutes=max(1, round(spec.hours * 60)),
@@ -189,6 +190,8 @@ def _request(spec: Spec, offer: Offer, output: Path) -> Any:
             qos=picked.qos,
             constraint=picked.constraint,
             reservation=picked.reservation,
+            licenses=picked.licenses,
+            exclude=picked.exclude,
             output=str(output),
             chdir=str(run.parent),
             warn_seconds=spec.warn_seconds,

@@ -48,7 +48,8 @@ def main() -> None:
 
     from skiva.session.serve import serve
 
-    serve(listener, server_context(private.certificate, private.private_key))
+    tls = server_context(private.certificate, private.private_key)
+    serve(listener, tls, path=private.variables.get("PATH", ""))
     tell_end(private.api_url, private.api_token)
     leave()
 
@@ -117,6 +118,7 @@ def _set_environment(private: Private, listener: socket.socket) -> None:
     address, port = listener.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
     prefix = private.env.get("JUPYTERHUB_SERVICE_PREFIX", "/")
+    os.environ.update(private.variables)
     os.environ.update(private.env)
     os.environ.update(
         JUPYTERHUB_SERVICE_URL=f"https://{host}:{port}{prefix}",

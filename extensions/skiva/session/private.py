@@ -30,6 +30,8 @@ class Private:
     stream_url: str
     minutes: int
     session: dict[str, Any]
+    variables: dict[str, str] = field(default_factory=dict)
+    """What the site sets in this environment."""
     offer: dict[str, Any] = field(default_factory=dict)
     """What the site lets this person hand to the queue, as the hub wrote it; nothing of it is secret."""
 

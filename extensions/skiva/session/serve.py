@@ -16,8 +16,11 @@ from skiva.session.operators import read_only_operators_settings
 from skiva.session.shell import put_own_programs_first, shell_command
 
 
-def serve(listener: socket.socket, tls: ssl.SSLContext) -> None:
-    """Run JupyterHub's single-user server in this process, behind TLS alone, until it is told to end."""
+def serve(listener: socket.socket, tls: ssl.SSLContext, path: str = "") -> None:
+    """Run JupyterHub's single-user server in this process, behind TLS alone, until it is told to end.
+
+    `path` is the PATH that the site sets in this environment, if it does.
+    """
     # What a start makes stays for good: looking through it for garbage, again and again, finds none.
     gc.disable()
     read_only_operators_settings()
@@ -35,7 +38,7 @@ def serve(listener: socket.socket, tls: ssl.SSLContext) -> None:
     _keep_the_log_readable()
     put_own_programs_first()
     sys.argv = ["skiva-session"]
-    server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults())
+    server = JupyterHubSingleUser.initialize_server(argv=_arguments(), config=_defaults(path))
     # The check asks a node program whether extensions must be compiled; here none ever must.
     server.web_app.settings["page_config_data"].update(buildCheck=False, buildAvailable=False)
     _warn_on_signal(server)
@@ -59,14 +62,14 @@ def _arguments() -> list[str]:
     return [f"--{name}={value}" for name, value in settings.items()]
 
 
-def _defaults() -> Any:
+def _defaults(path: str) -> Any:
     """What an operator's configuration may change: no questions to users, no news from outside."""
     from traitlets.config import Config
 
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     return Config(
         LabApp={"news_url": None, "check_for_updates_class": never, "extension_manager": "readonly"},
-        ServerApp={"terminado_settings": {"shell_command": shell_command()}},
+        ServerApp={"terminado_settings": {"shell_command": shell_command(path=path)}},
         # The places where npm puts things, said here so that npm need not be run and asked.
         LanguageServerManager={"node_roots": [f"{sys.prefix}/lib", "/usr/local/lib", "/usr/lib"]},
     )

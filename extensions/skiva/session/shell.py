@@ -23,12 +23,13 @@ def put_own_programs_first() -> None:
     os.environ["PATH"] = ":".join(dict.fromkeys([own_programs(), *others]))
 
 
-def shell_command(environ: Mapping[str, str] = os.environ) -> list[str]:
+def shell_command(environ: Mapping[str, str] = os.environ, path: str = "") -> list[str]:
     """A login shell, for the site's modules and the like; it sets PATH anew, so one more shell follows it.
 
+    In that one the environment's programs come first, then those of `path`, which the site gives it.
     Only shells of Bourne's kind can be told so; any other is started as Jupyter starts it.
     """
     shell = environ.get("SHELL") or pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
     if Path(shell).name not in _ALIKE:
         return [shell, "-l"]
-    return [shell, "-l", "-c", _THEN, shell, own_programs()]
+    return [shell, "-l", "-c", _THEN, shell, ":".join(filter(None, [own_programs(), path]))]

@@ -38,10 +38,11 @@ class _Wish(NamedTuple):
 def _wishes(site: Site, slices: Iterable[Slice]) -> Iterator[_Wish]:
     batch = site.batch
     for picked in slices:
-        yield _Wish(f"Slice {picked.id}", picked.partition, picked.account, picked.qos)
-        if batch.account or batch.qos:
-            account, qos = batch.account or picked.account, batch.qos or picked.qos
-            yield _Wish("[batch]", picked.partition, account, qos)
+        for partition in picked.partitions:
+            yield _Wish(f"Slice {picked.id}", partition, picked.account, picked.qos)
+            if batch.account or batch.qos:
+                account, qos = batch.account or picked.account, batch.qos or picked.qos
+                yield _Wish("[batch]", partition, account, qos)
 
 
 def names(site: Site, facts: Facts) -> Iterator[Finding]:

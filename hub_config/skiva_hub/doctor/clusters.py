@@ -45,7 +45,7 @@ def times(site: Site, facts: Facts) -> Iterator[Finding]:
         limit = hours(facts.partitions.get(partition.name, {}).get("MaxTime", ""))
         if limit is None or limit >= site.dask.hours:
             continue
-        slices = [picked.id for picked in site.slice if picked.partition == partition.name]
+        slices = [picked.id for picked in site.slice if partition.name in picked.partitions]
         if slices:
             yield warning(
                 _G,

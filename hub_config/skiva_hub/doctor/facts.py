@@ -41,8 +41,8 @@ class Facts:
     """`scontrol show config` with cgroup.conf's part; keys in small letters, nothing is an empty text."""
     partitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     nodes: Mapping[str, Node] = field(default_factory=dict)
-    features: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Each node's features."""
+    licenses: Mapping[str, int] = field(default_factory=dict)
+    """How many of each licence there are."""
     reservations: frozenset[str] = frozenset()
     accounts: frozenset[str] | None = None
     """None where sacctmgr does not answer."""
@@ -143,7 +143,7 @@ async def read(site: Site, *, caller: str = "", account: str = "", person: str |
         config=config,
         nodes=parse_nodes(nodes),
         partitions=parse_records(partitions, "PartitionName"),
-        features=_features(nodes),
+        licenses=parse_licenses(await _ask(site, "scontrol", "-o", "show", "licenses")),
         reservations=frozenset(parse_records(reservations, "ReservationName")),
         caller=caller,
         **await _accounting(site, config, {caller, account, site.hours.extend_as, person}, person),
@@ -177,9 +177,10 @@ async def _accounting(
     return found
 
 
-def _features(nodes: str) -> dict[str, frozenset[str]]:
-    records = parse_records(nodes, "NodeName")
-    return {name: frozenset(r.get("AvailableFeatures", "").split(",")) - {""} for name, r in records.items()}
+def parse_licenses(text: str) -> dict[str, int]:
+    """How many of each licence there are, as `scontrol -o show licenses` prints them."""
+    records = parse_records(text, "LicenseName")
+    return {name: _number(record.get("Total", "")) or 0 for name, record in records.items()}
 
 
 async def _ask(site: Site, command: str, *arguments: str) -> str:

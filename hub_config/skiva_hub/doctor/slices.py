@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from skiva_hub.doctor.facts import Facts
 from skiva_hub.doctor.finding import Finding, Group, error, listed, ok, warning
 from skiva_hub.site import Site, Slice
 from skiva_hub.slurm_values import hours, megabytes, whole
 from skiva_slurm.gres import parse_gres
+from skiva_slurm.hostlist import expand
 from skiva_slurm.jobs import Node
+from skiva_slurm.wishes import Place, has_features, licences
 
 _G = Group.SLICES
 _UNLIMITED = frozenset({"", "unlimited", "infinite"})
@@ -28,8 +31,11 @@ def check(site: Site, facts: Facts) -> Iterator[Finding]:
         else:
             yield from partition_state(partition.name, found)
     for picked in site.slice:
-        if picked.partition in facts.partitions:
-            yield from slice_limits(site, picked, facts.partitions[picked.partition])
+        known = [name for name in picked.partitions if name in facts.partitions]
+        for name in known:
+            yield from slice_limits(site, picked, name, facts.partitions[name])
+        if known:
+            yield from slice_names(picked, facts)
             yield from slice_nodes(picked, facts)
 
 
@@ -59,13 +65,13 @@ def partition_state(name: str, found: Mapping[str, str]) -> Iterator[Finding]:
         yield warning(_G, f"Partition {name} asks for a reservation.", "Name one in each of its slices.")
 
 
-def slice_limits(site: Site, picked: Slice, found: Mapping[str, str]) -> Iterator[Finding]:
+def slice_limits(site: Site, picked: Slice, partition: str, found: Mapping[str, str]) -> Iterator[Finding]:
     """Whether a partition lets through what a slice asks for."""
     longest, limit = site.max_hours(picked), hours(found.get("MaxTime", ""))
     if limit is not None and longest > limit:
         yield error(
             _G,
-            f"Slice {picked.id} offers {longest:g} hours, its partition {picked.partition} allows {limit:g}.",
+            f"Slice {picked.id} offers {longest:g} hours, its partition {partition} allows {limit:g}.",
             f"Write max_hours = {limit:g} in the [[partition]], or raise its MaxTime in Slurm.",
         )
     caps: tuple[tuple[str, Callable[[str], int | None], int, str], ...] = (
@@ -85,14 +91,34 @@ def slice_limits(site: Site, picked: Slice, found: Mapping[str, str]) -> Iterato
         if name and allowed not in {"", "ALL"} and name not in allowed.split(","):
             yield error(
                 _G,
-                f"Slice {picked.id} names {name}, which partition {picked.partition} does not take.",
+                f"Slice {picked.id} names {name}, which partition {partition} does not take.",
                 f"Use one of {allowed}, or add {name} to the partition's {setting}.",
             )
 
 
+def slice_names(picked: Slice, facts: Facts) -> Iterator[Finding]:
+    """Whether Slurm has the licences and the nodes that a slice names; else it takes no job on it."""
+    for name, count in licences(picked.licenses or "").items():
+        have = facts.licenses.get(name)
+        if have is None:
+            known = listed(sorted(facts.licenses)) or "none"
+            cure = f"Correct its name in licenses, or add it to Slurm's Licenses; Slurm has {known}."
+            yield error(
+                _G, f"Slice {picked.id} asks for the licence {name}, which Slurm does not have.", cure
+            )
+        elif have < count:
+            cure = f"Ask for {have} or fewer in licenses, or raise it in Slurm's Licenses."
+            yield error(_G, f"Slice {picked.id} asks for {count} licences {name}; Slurm has {have}.", cure)
+    strangers = [name for name in expand(picked.exclude or "") if name not in facts.nodes]
+    if strangers:
+        cure = "Correct or remove exclude; scontrol show hostnames spells a list out."
+        sentence = f"Slice {picked.id} excludes {listed(strangers)}, which Slurm does not have."
+        yield error(_G, sentence, cure)
+
+
 def slice_nodes(picked: Slice, facts: Facts) -> Iterator[Finding]:
     """Whether a node has what a slice asks for, all of it at once, and is up."""
-    nodes = [node for node in facts.nodes.values() if picked.partition in node.partitions]
+    nodes = list(Place(picked.partition).among(facts.nodes.values()))
     if not nodes:
         yield error(
             _G,
@@ -119,19 +145,23 @@ def slice_nodes(picked: Slice, facts: Facts) -> Iterator[Finding]:
 
 def _wishes(picked: Slice, facts: Facts) -> Iterator[tuple[str, Callable[[Node], bool], str]]:
     """What a node must have, one thing after another, with the cure where none has it."""
-    nodes = [node for node in facts.nodes.values() if picked.partition in node.partitions]
+    nodes = list(Place(picked.partition).among(facts.nodes.values()))
+    if picked.exclude:
+        excluded = frozenset(expand(picked.exclude))
+        yield "a place outside exclude", lambda node: node.name not in excluded, "Leave nodes out of exclude."
     if picked.constraint:
         wanted = picked.constraint
-        known = sorted({f for node in nodes for f in facts.features.get(node.name, ())})
+        known = sorted({feature for node in nodes for feature in node.features})
         cure = (
             f"Use a feature that its nodes have ({listed(known) or 'they have none'}), or remove constraint."
         )
-        yield f"the feature {wanted}", lambda node: wanted in facts.features.get(node.name, ()), cure
-    if picked.gres:
-        asked = picked.gres
+        yield f"the feature {wanted}", lambda node: has_features(node, wanted), cure
+    for field, asked in _gres(picked):
         known = sorted({str(g) for node in nodes for g in node.gres})
-        cure = f"Correct gres (its nodes have {listed(known) or 'none'}), or the nodes' Gres in slurm.conf."
-        yield f"gres {asked}", lambda node: _devices(asked, node) > 0, cure
+        cure = (
+            f"Correct {field} (its nodes have {listed(known) or 'none'}), or the nodes' Gres in slurm.conf."
+        )
+        yield f"gres {asked}", partial(_has, asked), cure
     cores, memory = max(n.cores for n in nodes), max(n.memory_mb for n in nodes)
     cure = f"Give the slice fewer; the largest of its nodes has {cores}."
     yield f"{picked.cores} cores", lambda node: node.cores >= picked.cores, cure
@@ -142,7 +172,18 @@ def _wishes(picked: Slice, facts: Facts) -> Iterator[tuple[str, Callable[[Node],
 def _how_many(picked: Slice, node: Node) -> int:
     """How many sessions a node takes when it is empty."""
     room = [node.cores // picked.cores, node.memory_mb // picked.memory_mb]
-    return min([*room, _devices(picked.gres, node)] if picked.gres else room)
+    return min([*room, *(_devices(asked, node) for _, asked in _gres(picked))])
+
+
+def _gres(picked: Slice) -> Iterator[tuple[str, str]]:
+    """Each thing that a slice asks of --gres, after the name of its field."""
+    if picked.gres:
+        yield "gres", picked.gres
+    yield from (("extra_gres", asked) for asked in picked.extra_gres)
+
+
+def _has(asked: str, node: Node) -> bool:
+    return _devices(asked, node) > 0
 
 
 def _devices(asked: str, node: Node) -> int:

@@ -67,7 +67,7 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _free(found: Slice, snapshot: Snapshot) -> dict[str, int]:
-    count = availability(found.gres, found.partition, found.cores, found.memory_mb, snapshot)
+    count = availability(found.every_gres, found.place, found.cores, found.memory_mb, snapshot)
     return {"free": count.free, "in_use": count.in_use, "drained": count.drained, "total": count.total}
 
 

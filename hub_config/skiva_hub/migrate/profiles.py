@@ -9,7 +9,8 @@ from skiva_hub.migrate.advice import advice
 from skiva_hub.migrate.batch_script import read_script
 from skiva_hub.migrate.notes import Notes
 from skiva_hub.migrate.settings import Configuration, Setting, SpawnerClass, spawner_class
-from skiva_hub.req_options import DEVICES, FOR_A_SLICE, VARIABLES, Value, Wish, left, wish
+from skiva_hub.req_options import FOR_A_SLICE, VARIABLES, Value, Wish, left, wish
+from skiva_hub.site_types import DEVICES
 
 _MB_PER_CORE = 4000
 """What is written where a configuration leaves the memory to Slurm's own default."""
@@ -119,6 +120,7 @@ def _fields(profile: Profile, wanted: Wish, note: Callable[[str], None]) -> dict
         else None,
         "partition": fields.get("partition", "main"),
         "gres": fields.get("gres"),
+        "extra_gres": tuple(filter(None, str(fields.get("extra_gres", "")).split(","))) or None,
         "isolation": _isolation(gres, note),
         "cores": cores,
         "memory_mb": _memory(fields, gres, cores, note),

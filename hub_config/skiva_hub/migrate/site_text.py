@@ -51,7 +51,7 @@ def _tables(config: Configuration, offered: Sequence[Profile], notes: Notes) -> 
     used = set[str]()
     for fields in slices:
         fields["id"] = free_id(fields["id"] or fields["title"], used)
-    for name in dict.fromkeys(fields["partition"] for fields in slices):
+    for name in dict.fromkeys(name for fields in slices for name in fields["partition"].split(",")):
         yield table("[[partition]]", {"name": name})
     for fields in slices:
         yield table("[[slice]]", fields)

@@ -26,8 +26,8 @@ def available(picked: Slice, snapshot: Snapshot) -> Availability:
     """How many sessions on this slice could start right now, and how many are taken or out of service."""
     found = reservation_of(picked, snapshot)
     return availability(
-        picked.gres,
-        picked.partition,
+        picked.every_gres,
+        picked.place,
         picked.cores,
         picked.memory_mb,
         snapshot,
@@ -55,7 +55,7 @@ def position(job: Job, picked: Slice, snapshot: Snapshot) -> tuple[int, int]:
 def slice_of(job: Job, site: Site) -> Slice | None:
     """The slice that asks for what this job holds or wants, if the site has such a one."""
     likely = [s for s in site.slice if _same_partition(job, s) and _same_gres(job, s)]
-    exact = [s for s in likely if sorted(map(str, _wanted(s.gres))) == sorted(map(str, job.gres))]
+    exact = [s for s in likely if sorted(map(str, _wanted(s.every_gres))) == sorted(map(str, job.gres))]
     return next(iter(exact or likely), None)
 
 
@@ -85,12 +85,12 @@ def _rank(job: Job) -> tuple[int, float, int]:
 
 
 def _same_partition(job: Job, picked: Slice) -> bool:
-    return picked.partition in job.partition.split(",")
+    return not set(picked.partitions).isdisjoint(job.partition.split(","))
 
 
 def _same_gres(job: Job, picked: Slice) -> bool:
     """Whether both ask for the same kinds; one that names no type takes what the other names."""
-    wanted, asked = _wanted(picked.gres), job.gres
+    wanted, asked = _wanted(picked.every_gres), job.gres
     if {g.name for g in wanted} != {g.name for g in asked}:
         return False
     return all(any(_like(one, other) for other in asked) for one in wanted)

@@ -16,6 +16,7 @@ PICKED: dict[str, Any] = {
     "account": "physics",
     "qos": "long",
     "constraint": "h100",
+    "exclude": "n[1-3]",
     "reservation": "course",
 }
 GPU = SliceOffer(id="g", title="G", gres="gpu:1g.10gb:1", cores=3, memory_mb=5000, **PICKED)

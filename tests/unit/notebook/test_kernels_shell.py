@@ -24,6 +24,17 @@ def test_the_environments_programs_come_first_in_a_terminal(tmp_path: Path, prog
     assert done.stdout.split() == [f"{sys.prefix}/bin:/usr/bin:/bin", "modules"]
 
 
+def test_a_path_that_the_site_sets_follows_the_environments_programs_in_a_terminal(tmp_path: Path) -> None:
+    """It comes before what the login shell finds, as in a kernel."""
+    (tmp_path / ".profile").write_text("PATH=/usr/bin:/bin\n")
+    argv = shell.shell_command({"SHELL": "/bin/sh"}, path="/apps/matlab/bin")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        argv, env=env, input="echo $PATH\n", capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == [f"{sys.prefix}/bin:/apps/matlab/bin:/usr/bin:/bin"]
+
+
 def test_a_shell_of_another_kind_is_started_as_it_is() -> None:
     """Its language may differ."""
     assert shell.shell_command({"SHELL": "/usr/bin/fish"}) == ["/usr/bin/fish", "-l"]

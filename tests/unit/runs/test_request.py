@@ -32,6 +32,9 @@ _GPU = {
     "qos": "high",
     "constraint": "a100",
     "reservation": "course",
+    "licenses": "matlab:1",
+    "exclude": "n1",
+    "extra_gres": ["tmpdisk:9"],
     "isolation": "exclusive",
     "simulated": True,
     "devices_wanted": 1,
@@ -50,12 +53,13 @@ def _spec(run: Run) -> Spec:
 
 
 def test_all_that_a_slice_is_is_asked_for(person: FakePerson) -> None:
-    """Its gres, cores, memory, account, QOS, constraint and reservation; its limit, its warning, its name."""
+    """Its gres, cores, memory, account, QOS, features, licences, nodes; its limit, its warning, its name."""
     person.change_offer(slices=[_GPU, _CPU], max_hours=9, devices=["/dev/a*"], always_open=["/dev/ctl"])
     run = submit(pow, 2, 3, slice="1g.10gb", hours=1.999, name="a fit!", restarts=2)
     told = asked(person)
     wanted = {
-        "gres": "gpu:1g.10gb:1", "cpus-per-task": "3", "mem": "700M", "time": "120", "account": "lab",
+        "gres": "gpu:1g.10gb:1,tmpdisk:9", "licenses": "matlab:1", "exclude": "n1",
+        "cpus-per-task": "3", "mem": "700M", "time": "120", "account": "lab",
         "qos": "high", "constraint": "a100", "reservation": "course", "partition": "gpu",
         "comment": f"skiva-run:{run.id}", "job-name": "a-fit", "signal": "B:USR1@60", "requeue": "",
         "output": str(run.directory / "log"), "chdir": str(run.directory),

@@ -77,6 +77,18 @@ def test_what_programs_need_travels() -> None:
     }
 
 
+def test_what_the_site_sets_in_the_environment_travels() -> None:
+    """As it is here, where somebody changed it; as the site has it otherwise; below what is named."""
+    sites = {"MLM_LICENSE_FILE": "1@a", "OURS": "site", "NAMED": "site"}
+    told = travelling({"OURS": "changed"}, {"NAMED": "mine"}, sites)
+    assert told == {
+        "MLM_LICENSE_FILE": "1@a",
+        "OURS": "changed",
+        "NAMED": "mine",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 def test_slurms_commands_get_what_they_need_alone() -> None:
     """Who and where one is, and the site's slurm.conf before the session's."""
     environ = {"PATH": "/p", "HOME": "/h", "USER": "ann", "SLURM_CONF": "/s", "LD_LIBRARY_PATH": "/l"}

@@ -32,11 +32,12 @@ def site() -> Site:
 @pytest.fixture
 def facts() -> Facts:
     """What a real Slurm 22.05 with five nodes says."""
+    nodes, name = parse_nodes(NODES), "gpu1-a1b2c3"
     return Facts(
         config=parse_config((SAID / "config.txt").read_text()),
         partitions=parse_records((SAID / "partitions.txt").read_text(), "PartitionName"),
-        nodes=parse_nodes(NODES),
-        features={"gpu1-a1b2c3": frozenset({"ib"})},
+        licenses={"matlab": 5},
+        nodes=nodes | {name: replace(nodes[name], features=frozenset({"ib"}))},
     )
 
 
@@ -198,6 +199,15 @@ SITE: list[tuple[str, dict[str, Any], str, str, str]] = [
     ("h100", {"memory_mb": 40000}, "error", "No node of gpu has 40000 MB of memory", "32768 MB"),
     ("h100", {"constraint": "ib"}, "ok", "Slice h100: 2 at a time on 1 node", ""),
     ("h100", {"constraint": "ibb"}, "error", "has the feature ibb", "nodes have (ib)"),
+    ("h100", {"constraint": "ib|ibb"}, "ok", "Slice h100: 2 at a time on 1 node", ""),
+    ("h100", {"constraint": "ib&ibb"}, "error", "has the feature ib&ibb", "nodes have (ib)"),
+    ("h100", {"exclude": "gpu1-a1b2c3"}, "ok", "Slice h100: 2 at a time on 1 node", ""),
+    ("h100", {"exclude": "nowhere"}, "error", "excludes nowhere, which Slurm does not have", "exclude"),
+    ("1g.10gb", {"exclude": "mig-a1b2c3"}, "error", "has a place outside exclude", "out of exclude"),
+    ("h100", {"licenses": "matlab:3,other"}, "error", "the licence other", "Slurm has matlab"),
+    ("h100", {"licenses": "matlab:6"}, "error", "asks for 6 licences matlab; Slurm has 5", "Ask for 5"),
+    ("h100", {"extra_gres": ["tmpdisk:100"]}, "error", "has gres tmpdisk:100", "Correct extra_gres"),
+    ("h100", {"partition": "cpu,gpu"}, "ok", "Slice h100: 4 at a time on 2 nodes", ""),
     (
         "h100",
         {"reservation": "course"},

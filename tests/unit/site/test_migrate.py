@@ -38,26 +38,29 @@ def test_the_example_is_what_its_configuration_becomes(capsys: pytest.CaptureFix
 def test_a_req_setting_becomes_a_field_of_the_slice() -> None:
     """What batchspawner asked of Slurm, the slice asks of Slurm."""
     made, notes = one(
-        req_partition="gpu",
+        req_partition="gpu,gpu2",
         req_account="physics",
         req_qos="fast",
         req_reservation="course",
-        req_gres="gpu:a100:2",
+        req_gres="gpu:a100:2,tmpdisk:100G,fast",
         req_nprocs="8",
         req_memory="64G",
         req_runtime="1-12:00:00",
-        req_options="--constraint=ib",
+        req_options="--constraint=ib|opa -L matlab:1 --exclude=n[1-2]",
     )
     assert made.model_dump(exclude={"id", "title"}, exclude_defaults=True) == {
-        "partition": "gpu",
+        "partition": "gpu,gpu2",
         "account": "physics",
         "qos": "fast",
         "reservation": "course",
         "gres": "gpu:a100:2",
+        "extra_gres": ("tmpdisk:100G", "fast:1"),
         "cores": 8,
         "memory_mb": 65536,
         "max_hours": 36.0,
-        "constraint": "ib",
+        "constraint": "ib|opa",
+        "licenses": "matlab:1",
+        "exclude": "n[1-2]",
     }
     assert "not carried over" not in notes
 
@@ -74,12 +77,15 @@ def test_a_req_setting_becomes_a_field_of_the_slice() -> None:
             "--exclusive was not carried over, because a slice is a part of a node",
         ),
         ({"req_options": "-w node1"}, "--nodelist was not carried over, because a slice has no field for it"),
-        ({"req_options": "--constraint=a&b"}, "--constraint = a&b was not carried over"),
+        ({"req_options": "--constraint=a&b|c"}, "--constraint = a&b|c was not carried over"),
+        ({"req_options": "--exclude=/etc/nodes"}, "it is not a list of nodes"),
+        ({"req_options": "--licenses=a|b"}, "it is not a list of licences"),
+        ({"req_gres": "gpu:1,disk:1:2:3"}, "disk:1:2:3 of req_gres was not carried over"),
         ({"req_options": "'unclosed"}, "its quotes do not match"),
         ({"req_options": "mem=4G"}, "mem=4G was not carried over, because it is not an sbatch option"),
         (
-            {"req_partition": "a,b"},
-            "req_partition = a,b was not carried over, because it is not one partition's",
+            {"req_partition": "a, b"},
+            "req_partition = a, b was not carried over, because it is not a partition, or several",
         ),
         (
             {"req_memory": "all"},

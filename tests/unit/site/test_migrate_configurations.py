@@ -90,10 +90,8 @@ TOLD = {
     "two-node-lab": [
         "Profile 5 was not carried over, because it is not title, key, class, settings",
         "Every profile: req_prologue was not carried over",
-        '"GPU and scratch": tmpdisk:100 of req_gres was not carried over',
         '"Two kinds of GPU": req_gres = gpu:a100:1,gpu:v100:1 was not carried over',
         '"Scratch alone": tmpdisk:100 is no GPU',
-        '"GPUs with memory of their own": --licenses was not carried over',
         "idle.minutes is from the --timeout of a service",
         "JupyterHub.services was not carried over, because Skiva has services of its own",
         "JupyterHub.inactive_server_timeout was not carried over, because idle.minutes",

@@ -15,6 +15,7 @@ from skiva_slurm.runner import run
 from skiva_slurm.sbatch import JobRequest, sbatch_options, script
 from skiva_slurm.slices import availability
 from skiva_slurm.states import Life
+from skiva_slurm.wishes import Place
 
 CORPUS = Path(__file__).parent / "corpus"
 TAG = "skiva:hub1:alice/:0123456789abcdef"
@@ -84,11 +85,11 @@ async def test_slices_in_use_are_counted(slurm: FakeSlurm, reader: SlurmReader) 
         number = await submit(slurm)
     slurm.set_state(number, "RUNNING", node="n1")
     seen = Snapshot.of(0.0, await reader.jobs(), await reader.nodes())
-    found = availability("gpu:1g.10gb:1", "gpu", 2, 4000, seen)
+    found = availability("gpu:1g.10gb:1", Place("gpu"), 2, 4000, seen)
     assert (found.free, found.in_use, found.total) == (6, 1, 7)
     slurm.set_node("n1", "DOWN*")
     seen = Snapshot.of(0.0, await reader.jobs(), await reader.nodes())
-    assert availability("gpu:1g.10gb:1", "gpu", 2, 4000, seen).drained == 7
+    assert availability("gpu:1g.10gb:1", Place("gpu"), 2, 4000, seen).drained == 7
 
 
 @pytest.mark.parametrize("words", (CORPUS / "outages.txt").read_text().splitlines())

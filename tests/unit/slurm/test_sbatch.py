@@ -27,7 +27,8 @@ PLAIN: dict[str, Any] = {
 SHAPE = re.compile(
     r"--parsable --(?:no-)?requeue --job-name= --comment= --partition= (?:--gres= )?--nodes= --ntasks= "
     r"--cpus-per-task= --mem= --time= --output= --chdir= --signal= --open-mode= --export="
-    r"(?: --account=)?(?: --qos=)?(?: --constraint=)?(?: --reservation=)?(?: --array=)?"
+    r"(?: --account=)?(?: --qos=)?(?: --constraint=)?(?: --reservation=)?(?: --licenses=)?(?: --exclude=)?"
+    r"(?: --array=)?"
 )
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}", fullmatch=True)
 paths = st.text(st.characters(codec="utf-8"), max_size=30).map("/".__add__)
@@ -39,15 +40,19 @@ requests: st.SearchStrategy[dict[str, Any]] = st.builds(
         )
         | st.builds(RunTag, st.from_regex(RUN_ID, fullmatch=True))
     ).map(lambda tag: tag.text),
-    partition=names,
+    partition=st.lists(names, min_size=1, max_size=3).map(",".join),
     gres=st.none() | st.from_regex(r"(gpu|shard):([a-z0-9][a-z0-9.]{0,9}:)?[1-9]", fullmatch=True),
     cores=st.integers(1, 4096),
     memory_mb=st.integers(1, 10**6),
     minutes=st.integers(1, 10**5),
     account=st.none() | names,
     qos=st.none() | names,
-    constraint=st.none() | names,
+    extra_gres=st.lists(st.from_regex(r"[a-z]{1,8}:[1-9][0-9]{0,5}[KMGT]?", fullmatch=True), max_size=2),
+    constraint=st.none()
+    | st.builds(str.join, st.sampled_from("&|"), st.lists(names, min_size=1, max_size=3)),
     reservation=st.none() | names,
+    licenses=st.none() | st.from_regex(r"[a-z]{1,9}(@[a-z]{1,9})?(:[1-9])?(,ansys)?", fullmatch=True),
+    exclude=st.none() | st.from_regex(r"n[0-9]{1,3}(,gpu\[01-0[2-9],1[0-9]\])?", fullmatch=True),
     output=paths,
     chdir=paths,
     warn_seconds=st.integers(1, 65535),
@@ -74,15 +79,17 @@ def test_the_command_line_has_a_fixed_shape(fields: dict[str, Any]) -> None:
 
 def test_what_sbatch_is_told_is_word_for_word_what_was_asked_for() -> None:
     """Every option with its value, once with all that a site may leave out and once without."""
-    optional = {"account": "chem", "qos": "short", "constraint": "ib", "reservation": "course"}
-    full = JobRequest(**{**PLAIN, **optional, "name": "fit", "requeue": True, "tasks": 3})
+    optional = {"account": "chem", "qos": "short", "constraint": "ib&a100", "reservation": "course"}
+    optional |= {"licenses": "matlab:1,ansys@server:2", "exclude": "gpu[01-03],n7"}
+    more = {"name": "fit", "requeue": True, "tasks": 3, "partition": "gpu,gpu2", "extra_gres": ["tmpdisk:9G"]}
+    full = JobRequest(**{**PLAIN, **optional, **more})
     assert sbatch_options(full) == [
         "--parsable",
         "--requeue",
         "--job-name=fit",
         "--comment=skiva:hub1:alice/:0123456789abcdef",
-        "--partition=gpu",
-        "--gres=gpu:1g.10gb:1",
+        "--partition=gpu,gpu2",
+        "--gres=gpu:1g.10gb:1,tmpdisk:9G",
         "--nodes=1",
         "--ntasks=1",
         "--cpus-per-task=2",
@@ -95,13 +102,15 @@ def test_what_sbatch_is_told_is_word_for_word_what_was_asked_for() -> None:
         "--export=ALL",
         "--account=chem",
         "--qos=short",
-        "--constraint=ib",
+        "--constraint=ib&a100",
         "--reservation=course",
+        "--licenses=matlab:1,ansys@server:2",
+        "--exclude=gpu[01-03],n7",
         "--array=0-2",
     ]
     plain = sbatch_options(JobRequest(**{**PLAIN, "gres": None}))
     assert plain[:3] == ["--parsable", "--no-requeue", "--job-name=skiva"]
-    assert len(plain) == len(sbatch_options(full)) - 6
+    assert len(plain) == len(sbatch_options(full)) - 8
 
 
 @given(requests, requests)
@@ -130,15 +139,31 @@ EVIL = [
     "",
     "\uff14",
 ]
+# What Slurm itself takes of these as several names.
+SEVERAL = {
+    ("partition", "a,b"),
+    ("licenses", "a,b"),
+    ("exclude", "a,b"),
+    ("exclude", "a" * 65),
+    ("constraint", "a|b"),
+    ("constraint", "a&b"),
+}
 EVIL += ["a=b --uid=0", "a" * 65, "../x", "a|b", "a&b", "*", "'", '"', "\\"]
 
 
 @pytest.mark.parametrize(
-    "field", ["partition", "account", "qos", "constraint", "reservation", "name", "gres", "tag"]
+    "field",
+    [
+        *("partition", "account", "qos", "constraint", "reservation", "licenses", "exclude"),
+        *("name", "gres", "tag"),
+    ],
 )
 @pytest.mark.parametrize("value", EVIL)
 def test_nothing_but_plain_names_gets_into_a_name(field: str, value: str) -> None:
     """Line breaks, other scripts, spaces, dashes and shell letters are refused with the field's name."""
+    if (field, value) in SEVERAL:
+        assert getattr(JobRequest(**{**PLAIN, field: value}), field) == value
+        return
     with pytest.raises(ValidationError) as caught:
         JobRequest(**{**PLAIN, field: value})
     assert caught.value.errors()[0]["loc"] == (field,)

@@ -11,6 +11,7 @@ from skiva_slurm.gres import Gres
 from skiva_slurm.jobs import Job, Node, Snapshot
 from skiva_slurm.parse import parse_nodes
 from skiva_slurm.slices import Availability, availability
+from skiva_slurm.wishes import Place
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -40,7 +41,7 @@ def job(
 def free(
     gres: str | None, *nodes: Node, cores: int = 1, memory: int = 1000, jobs: tuple[Job, ...] = ()
 ) -> int:
-    return availability(gres, "gpu", cores, memory, snapshot(*nodes, jobs=jobs)).free
+    return availability(gres, Place("gpu"), cores, memory, snapshot(*nodes, jobs=jobs)).free
 
 
 def test_an_idle_node_offers_all_its_slices() -> None:
@@ -82,10 +83,20 @@ def test_part_of_a_slice_is_none(fields: dict[str, int], cores: int, memory: int
     """Cores and memory that are not enough for one more slice are none, on an idle node as on all nodes."""
     two = snapshot(node("n1", **fields), node("n2", **fields))
     expected = Availability(2 * room, 0, 0, 2 * room, None)
-    found = availability("gpu:1g.10gb:1", "gpu", cores, memory, two)
+    found = availability("gpu:1g.10gb:1", Place("gpu"), cores, memory, two)
     assert found == expected
     assert isinstance(found.free, int)
-    assert availability(None, "gpu", cores, memory, two) == expected
+    assert availability(None, Place("gpu"), cores, memory, two) == expected
+
+
+def test_what_comes_beside_a_device_is_needed_on_the_same_node_and_does_not_hide_its_end() -> None:
+    """Local disk that is out leaves none free; a job that holds the device alone frees it when it ends."""
+    held = Job(1, "bob", "RUNNING", nodes=("n1",), gres=(Gres("gpu", "h100", 1),), end=9.0)
+    devices = (Gres("gpu", "h100", 2), Gres("tmpdisk", "", 100))
+    seen = snapshot(node(gres=devices, gres_used=(Gres("tmpdisk", "", 60),)), jobs=(held,))
+    assert availability("gpu:h100:1,tmpdisk:50", Place("gpu"), 1, 1, seen).free == 0
+    found = availability("gpu:h100:1,tmpdisk:40", Place("gpu"), 1, 1, seen)
+    assert (found.free, found.next_free) == (1, 9.0)
 
 
 def test_devices_of_no_stated_type_are_out_whichever_they_are() -> None:
@@ -137,15 +148,15 @@ def test_drained_and_reserved_nodes_are_told_apart() -> None:
         node("n2", states=frozenset({"IDLE", "DRAIN"})),
         node("n3", states=frozenset({"RESERVED", "IDLE"})),
     )
-    assert availability("gpu:h100:1", "gpu", 1, 1000, snapshot(*nodes)) == Availability(
+    assert availability("gpu:h100:1", Place("gpu"), 1, 1000, snapshot(*nodes)) == Availability(
         2, 0, 2, 6, None, kept=2
     )
-    assert availability("gpu:h100:1", "gpu", 1, 1000, snapshot(*nodes), reserved=True).free == 4
+    assert availability("gpu:h100:1", Place("gpu"), 1, 1000, snapshot(*nodes), reserved=True).free == 4
 
 
 def test_other_partitions_do_not_count() -> None:
     """Only nodes of the slice's own partition offer it."""
-    assert availability("gpu:h100:1", "cpu", 1, 1, snapshot(node())) == Availability(0, 0, 0, 0, None)
+    assert availability("gpu:h100:1", Place("cpu"), 1, 1, snapshot(node())) == Availability(0, 0, 0, 0, None)
 
 
 def test_the_next_free_slice_is_the_first_end_of_a_holder() -> None:
@@ -160,9 +171,9 @@ def test_the_next_free_slice_is_the_first_end_of_a_holder() -> None:
         job(7, end=5.0, state="COMPLETED"),
     )
     seen = snapshot(node(), jobs=jobs)
-    assert availability("gpu:h100:1", "gpu", 1, 1000, seen).next_free == 300.0
-    assert availability("gpu:1g.10gb:1", "gpu", 1, 1000, seen).next_free == 50.0
-    assert availability(None, "gpu", 1, 1000, seen).next_free == 50.0
+    assert availability("gpu:h100:1", Place("gpu"), 1, 1000, seen).next_free == 300.0
+    assert availability("gpu:1g.10gb:1", Place("gpu"), 1, 1000, seen).next_free == 50.0
+    assert availability(None, Place("gpu"), 1, 1000, seen).next_free == 50.0
 
 
 def test_a_real_busy_node_is_counted_right() -> None:
@@ -170,7 +181,8 @@ def test_a_real_busy_node_is_counted_right() -> None:
     nodes = parse_nodes((CORPUS / "nodes-22.05-busy.txt").read_text())
     seen = Snapshot.of(0.0, {}, nodes)
     counts = [
-        availability(gres, "gpu", 1, 100, seen).free for gres in ("gpu:1g.10gb:1", "gpu:h100:1", "shard:1")
+        availability(gres, Place("gpu"), 1, 100, seen).free
+        for gres in ("gpu:1g.10gb:1", "gpu:h100:1", "shard:1")
     ]
     assert counts == [1, 0, 3]
 
@@ -195,7 +207,7 @@ def test_the_counts_always_add_up(
         memory_used_mb=memory_used,
         states=frozenset(states),
     )
-    seen = availability(want, "gpu", 2, 3000, snapshot(one))
+    seen = availability(want, Place("gpu"), 2, 3000, snapshot(one))
     assert min(seen.free, seen.in_use, seen.drained) >= 0
     assert seen.free + seen.in_use + seen.drained == seen.total
 
@@ -203,4 +215,4 @@ def test_the_counts_always_add_up(
 @pytest.mark.parametrize("gres", ["gpu:a100:1", "tpu:1"])
 def test_what_no_node_has_is_not_there(gres: str) -> None:
     """A slice that the cluster lost is zero of zero."""
-    assert availability(gres, "gpu", 1, 1000, snapshot(node())).total == 0
+    assert availability(gres, Place("gpu"), 1, 1000, snapshot(node())).total == 0
