@@ -29,8 +29,6 @@ _LOOK_EVERY = 2.0
 """Seconds between two looks whether Slurm has fallen silent."""
 _MOST_NAMES = 50
 """Named servers of one person, stopped ones included, which they can delete."""
-_FILLED_IN = ("account", "qos", "constraint", "reservation")
-"""What a slice may leave to the settings of batchspawner's name."""
 _MOST_BODY = 1024 * 1024
 """Bytes of a request to the hub."""
 _STREAM_SCOPE = "access:services!service=skiva"
@@ -168,7 +166,8 @@ def own_defaults(c: Any) -> dict[str, str]:
     """
     classes = [one.__name__ for one in reversed(SliceSpawner.mro()) if one.__name__ in c]
     given = {name: str(c[one][name]) for one in classes for name in CARRIED if name in c[one]}
-    return {name: value for name, value in site_defaults(given).items() if name in _FILLED_IN}
+    # A slice always names its partition itself.
+    return {name: value for name, value in site_defaults(given).items() if name != "partition"}
 
 
 async def _bound_bodies(app: Any) -> None:

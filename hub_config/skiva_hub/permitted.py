@@ -33,7 +33,7 @@ class Terms:
     charges: tuple[Charge, ...] = ()
     """By the accounts among which there is a choice, the default first; none where they are not known."""
     price: float | None = None
-    """What an hour costs in units of `billing`; None where the partition does not say."""
+    """What an hour costs at most, in units of `billing`; None where no partition says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +87,17 @@ def permitted(site: Site, rules: Rules | None, rights: Rights | None) -> Permitt
 
 
 def _terms(picked: Slice, rules: Rules, rights: Rights | None) -> Terms:
-    weights = rules.weights(picked.partition)
-    wanted = demand(picked.cores, picked.memory_mb, picked.gres)
-    cost = price(weights, wanted, most=rules.charges_most)
+    wanted = demand(picked.cores, picked.memory_mb, picked.every_gres)
+    prices = [price(rules.weights(p), wanted, most=rules.charges_most) for p in picked.partitions]
+    # Which of several takes the job is not known before: no price is told that may be too low.
+    cost = max((one for one in prices if one is not None), default=None)
     if rights is None or not rules.by_association:
         return Terms(price=cost)
     wanted["billing"] = picked.cores if cost is None else cost
     charges = []
-    for account in rules.accounts(rights, [picked.partition], picked.account, picked.qos):
-        qos = rules.qos(rights, picked.partition, account, picked.qos)
+    for account in rules.accounts(rights, picked.partitions, picked.account, picked.qos):
+        named = (rules.qos(rights, p, account, picked.qos) for p in picked.partitions)
+        qos = tuple(dict.fromkeys(name for names in named for name in names))
         hours, budget = rights.limits.budget(account, qos, wanted) or (None, None)
         charges.append(Charge(account, rights.limits.full(account, qos, wanted), hours, budget))
     return Terms(tuple(charges), cost)

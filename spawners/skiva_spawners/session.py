@@ -282,6 +282,13 @@ class Session:
                     return
                 await asyncio.sleep(0.2)
 
+    async def until_gone(self, seconds: float) -> None:
+        """Have the queue read often until it shows the job's end, which the keeper then sees too."""
+        deadline = self.state.clock() + seconds
+        with self.state.watcher.attention():
+            while self.ended_job() is None and (left := deadline - self.state.clock()) > 0:
+                await self.news(left)
+
     async def extend(self) -> float:
         """Lengthen the job by the site's step; its new end in seconds since the epoch.
 

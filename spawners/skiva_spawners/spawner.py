@@ -9,7 +9,6 @@ end that was seen ends a session.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -273,18 +272,12 @@ class SliceSpawner(SlurmSpawner):
         await self._living().receive(report)
 
     def leaving(self) -> None:
-        """Look for the end of a session that says it is ending; once, however often it says so."""
-        if self._leaving is None or self._leaving.done():
-            self._leaving = self.skiva.background(self._until_gone(self._living()))
+        """Look for the end of a session that says it is ending; the keeper clears away what has ended.
 
-    async def _until_gone(self, session: Session) -> None:
-        with self.skiva.watcher.attention(), suppress(TimeoutError):
-            async with asyncio.timeout(_END_PATIENCE):
-                while session.seen_end() is None:
-                    await session.news(_END_PATIENCE)
-        # Whoever stops it themselves, or starts anew meanwhile, needs no help.
-        if self.session is session and self.ready:
-            await self.poll_and_notify()
+        Once, however often it says so.
+        """
+        if self._leaving is None or self._leaving.done():
+            self._leaving = self.skiva.background(self._living().until_gone(_END_PATIENCE))
 
     async def extend(self) -> float:
         """Lengthen the session by the site's step; the new end in seconds since the epoch."""

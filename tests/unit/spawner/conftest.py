@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.fakes.hub import FakeCluster, FakeHub, a_cluster, database
+from tests.support.helper import Helper
 from tornado.log import app_log
 
 
@@ -42,3 +44,15 @@ def logged(
 def hub(cluster: FakeCluster, hub_database: Any) -> FakeHub:
     """A hub on which nothing runs; tests may let it die and go on with the next."""
     return FakeHub(cluster, hub_database)
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Helper:
+    """A helper whose user's home is a temporary directory."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    made = Helper(tmp_path, home)
+    # The helper takes the home from the password database, never from the environment; the copy is told.
+    text = made.path.read_text().replace("pwd.getpwuid(os.getuid()).pw_dir", repr(str(home)))
+    made.path.write_text(text)
+    return made

@@ -3,68 +3,10 @@
 import json
 import os
 import pwd
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-ACT = Path(__file__).parents[3] / "spawners" / "skiva_spawners" / "act.py"
-NONCE = "0123456789abcdef"
-
-
-class Helper:
-    """The helper as installed: a copy with its configuration beside it, and scripts for Slurm's commands."""
-
-    def __init__(self, root: Path, home: Path) -> None:
-        self.home = home
-        self.calls = root / "calls"
-        (root / "libexec").mkdir()
-        (root / "etc").mkdir()
-        (root / "bin").mkdir()
-        self.path = root / "libexec" / "skiva-act"
-        self.path.write_bytes(ACT.read_bytes())
-        config = {
-            "bin": str(root / "bin"),
-            "env": {"SLURM_CONF": "/x/slurm.conf"},
-            "run_dirs": ".local/state/skiva",
-        }
-        (root / "etc" / "act.json").write_text(json.dumps(config))
-        self.slurm("sbatch", "echo 42")
-        self.slurm("scancel", "exit 0")
-
-    def slurm(self, command: str, body: str) -> None:
-        """Let Slurm's `command` do `body`, after it has written down how it was called."""
-        script = self.path.parent.parent / "bin" / command
-        script.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$@"; env; cat; }} > {self.calls}\n{body}\n')
-        script.chmod(0o755)
-
-    def ask(self, request: object) -> dict[str, Any]:
-        """Send one request."""
-        done = subprocess.run(
-            [sys.executable, "-I", str(self.path)],
-            input=json.dumps(request),
-            env={"SECRET_OF_THE_HUB": "canary", "LD_PRELOAD": ""},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-
-@pytest.fixture
-def helper(tmp_path: Path) -> Helper:
-    """A helper whose user's home is a temporary directory."""
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    made = Helper(tmp_path, home)
-    # The helper takes the home from the password database, never from the environment; the copy is told.
-    text = made.path.read_text().replace("pwd.getpwuid(os.getuid()).pw_dir", repr(str(home)))
-    made.path.write_text(text)
-    return made
+from tests.support.helper import NONCE, Helper
 
 
 def submission(**changes: object) -> dict[str, object]:

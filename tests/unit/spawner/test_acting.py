@@ -1,12 +1,17 @@
 """The hub's side of the helper that acts as a user."""
 
 import asyncio
+import os
+import pwd
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes.waiting import until
+from tests.support.helper import NONCE, Helper
 
+from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.rights import Rules
 from skiva_spawners.acting import Actor
 from skiva_spawners.errors import ActingFailed
@@ -33,6 +38,52 @@ print("{{}}")
     await asyncio.to_thread((tmp_path / "over").touch)
     await asyncio.gather(*held)
     assert begun() == 40
+
+
+async def test_the_hub_and_the_helper_understand_each_other(helper: Helper) -> None:
+    """Each thing that the hub asks, with the answer that the helper as it is installed gives."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    actor = Actor(helper=(sys.executable, "-I", str(helper.path)))
+    wish: dict[str, Any] = {"options": ["--parsable"], "script": "#!/bin/sh\n", "server": "{}"}
+    assert await actor.submit(me, nonce=NONCE, **wish) == 42
+    run_dir = helper.home / ".local/state/skiva" / NONCE
+    (run_dir / "log").write_text("".join(f"line {number}\n" for number in range(20)))
+    assert await actor.log_tail(me, NONCE, lines=2) == ("line 18", "line 19")
+    assert await actor.log_tail(me, "f" * 16) == ()
+    await actor.forget(me, NONCE)
+    assert [path.name for path in run_dir.iterdir()] == ["log"]
+    await actor.forget(me, NONCE, with_log=True)
+    assert not run_dir.exists()
+    await actor.cancel(me, 7)
+    assert helper.calls.read_text().startswith("7\n")
+    helper.slurm("squeue", "echo RUNNING")
+    assert await actor.shown(me, 7) == "RUNNING"
+    helper.slurm("scontrol", "exit 0")
+    await actor.extend(me, 7, 90)
+    assert helper.calls.read_text().startswith("update\nJobId=7\nTimeLimit=90\n")
+
+
+async def test_what_slurm_refuses_the_helper_is_told_as_a_refusal(helper: Helper) -> None:
+    """No answer is another thing: the job may be there, or its limit another."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    actor = Actor(helper=(sys.executable, "-I", str(helper.path)))
+    wish: dict[str, Any] = {"options": [], "script": "#!/bin/sh\n", "server": "{}"}
+    helper.slurm("sbatch", "echo 'sbatch: error: Invalid account' >&2; exit 1")
+    with pytest.raises(Refused):
+        await actor.submit(me, nonce=NONCE, **wish)
+    for program, asked in (("scancel", actor.cancel(me, 7)), ("scontrol", actor.extend(me, 7, 90))):
+        helper.slurm(program, "echo 'Access/permission denied' >&2; exit 1")
+        with pytest.raises(Refused):
+            await asked
+    helper.slurm("sbatch", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(SlurmUnanswered):
+        await actor.submit(me, nonce="f" * 16, **wish)
+
+
+async def test_without_a_word_for_the_account_the_hub_serves_its_own_alone() -> None:
+    """A helper that is no other account's would act as the hub."""
+    with pytest.raises(ActingFailed, match="alone"):
+        await Actor(helper=(sys.executable, "-c", "print('{}')")).forget("somebody-else", NONCE)
 
 
 @pytest.mark.parametrize("answer", ["{}", '{"shown": 5}', '{"shown": null}'])

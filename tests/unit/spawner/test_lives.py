@@ -1,5 +1,6 @@
 """The lives of sessions, from the click to the end, through whatever Slurm says and whenever the hub dies."""
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from tests.fakes.hub import PERSON, FakeCluster, FakeHub, a_site
 
 from skiva_slurm.errors import Refused, SlurmUnanswered
 from skiva_slurm.jobs import Job
+from skiva_slurm.reservations import Reservation
 from skiva_slurm.tags import Tag
 from skiva_spawners.lifecycle import State
 from skiva_spawners.report import NotYet, Proof, Stale
@@ -128,6 +130,28 @@ def test_a_mark_on_somebody_elses_job_is_not_believed(hub: FakeHub, cluster: Fak
     cluster.reader.put(Job(900, "stranger", "RUNNING", tag=hub.session.tag.text))
     hub.pass_time(10)
     assert hub.session.record.job_id == 100
+
+
+def test_the_page_follows_a_start_from_step_to_step(hub: FakeHub, cluster: FakeCluster) -> None:
+    """In the queue by its own place, then by what its job has told, then by its server."""
+
+    def told() -> tuple[str, str]:
+        line = hub.spawner._progress_line()
+        return line["phase"], line["message"]
+
+    number = hub.submit(slice="1g.10gb")
+    cluster.change(number, reason="QOSMaxJobsPerUserLimit")
+    cluster.reader.put(replace(stray(500), user=PERSON), replace(stray(501), user="somebody"))
+    hub.pass_time(2)
+    assert told()[0] == "queued"
+    assert "You hold 1 other job now." in told()[1], "the one of three that is theirs and another"
+    cluster.run(number)
+    hub.pass_time(2)
+    assert told() == ("starting", "Your job runs on n1; it is proving its slice.")
+    cluster.servers.clear()
+    hub.tell(number)
+    hub.pass_time(1)
+    assert told()[0] == "proved"
 
 
 def test_who_starts_on_a_hub_that_is_blind_is_told_so(hub: FakeHub, cluster: FakeCluster) -> None:
@@ -526,6 +550,40 @@ def test_a_session_may_be_lengthened_up_to_what_its_slice_allows(hub: FakeHub, c
     with pytest.raises(Refused, match="4 hours at most"):
         hub.wait(hub.spawner.extend())
     assert cluster.extended == [("operator", number, 180), ("operator", number, 240)]
+
+
+def test_a_session_is_lengthened_no_further_than_its_reservation(
+    cluster: FakeCluster, hub_database: Any
+) -> None:
+    """Slurm ends it there whatever its limit says; a reservation that floats holds nobody."""
+    hub = FakeHub(cluster, hub_database, a_site().filled_in({"reservation": "course"}))
+    hub.watcher.reserved = frozenset({"course"})
+    held = Reservation("course", start=0.0, end=time.time() + 2.5 * 3600, flexible=True)
+    cluster.reader.all_reservations["course"] = held
+    number = hub.open(slice="h100", hours=2)
+    start = cluster.jobs[number].start or 0
+    cluster.reader.all_reservations["course"] = replace(held, end=start + 2.5 * 3600, flexible=False)
+    hub.pass_time(120)
+    assert hub.wait(hub.spawner.extend()) == start + 2.5 * 3600
+    with pytest.raises(Refused, match="reservation of this slice ends"):
+        hub.wait(hub.spawner.extend())
+    cluster.reader.all_reservations["course"] = replace(held, end=start + 2.5 * 3600)
+    hub.pass_time(120)
+    assert hub.wait(hub.spawner.extend()) == start + 3.5 * 3600
+
+
+def test_the_end_of_a_reservation_is_told_as_such(cluster: FakeCluster, hub_database: Any) -> None:
+    """Not as the time limit, which Slurm calls both."""
+    hub = FakeHub(cluster, hub_database, a_site().filled_in({"reservation": "course"}))
+    hub.watcher.reserved = frozenset({"course"})
+    cluster.reader.all_reservations["course"] = Reservation("course", 0.0, time.time() + 3600)
+    number = hub.open(slice="h100", hours=0.5)
+    end = cluster.loop.now + 300
+    cluster.reader.all_reservations["course"] = Reservation("course", 0.0, end)
+    hub.pass_time(300)
+    cluster.end(number, "TIMEOUT")
+    hub.pass_time(30)
+    assert hub.spawner.failure.cause == "reservation"
 
 
 @pytest.mark.parametrize("forbids", [{"extend_by": 0}, {"extend_as": None}])

@@ -91,6 +91,52 @@ def test_no_secret_is_in_the_command_line_or_the_script() -> None:
     assert (private["certificate"], private["private_key"]) == (RECORD.certificate, "canary-key")
 
 
+def test_a_job_is_told_all_that_it_needs_and_nothing_else() -> None:
+    """Where it may listen, what it must prove, what it shows people, how long it may last."""
+    where = site(devices=["/dev/nvidia[0-9]*"], always_open=["/dev/nvidia0"])
+    told = json.loads(server_file(where, CHOICE, RECORD, "k", {}, "http://127.0.0.1/stream", OFFERED))
+    assert told == {
+        "env": {},
+        "certificate": RECORD.certificate,
+        "private_key": "k",
+        "nonce": RECORD.nonce,
+        "bind": "",
+        "ports": [20000, 40000],
+        "devices": ["/dev/nvidia[0-9]*"],
+        "always_open": ["/dev/nvidia0"],
+        "must_be_exclusive": True,
+        "devices_wanted": 1,
+        "stream_url": "http://127.0.0.1/stream",
+        "variables": {},
+        "minutes": 120,
+        "session": {
+            "slice": "1g.10gb",
+            "title": "MIG",
+            "environment": "Base",
+            "environment_id": "base",
+            "isolation": "exclusive",
+            "simulated": False,
+            "warn": 120,
+            "gres": "gpu:1g.10gb:1",
+            "memory_mb": 4000,
+            "extend_hours": 0.0,
+            "max_hours": 8.0,
+        },
+        "offer": OFFERED.model_dump(mode="json"),
+    }
+
+
+def test_what_a_slice_leaves_open_is_asked_as_the_hub_says() -> None:
+    """Each of batchspawner's settings; the command is the environment's Python, alone."""
+    open_slice = MIG.model_copy(update={"qos": None})
+    choice = CHOICE.model_copy(update={"slice": open_slice})
+    fields = ("account", "qos", "constraint", "reservation", "licenses", "exclude")
+    defaults = {name: f"the-{name}" for name in fields}
+    request = job_request(site(), choice, tag_of(site(), "ann", "", RECORD), "/home/ann", defaults)
+    assert {name: getattr(request, name) for name in fields} == defaults
+    assert request.command == ("/opt/base/bin/python", "-I", "-m", "skiva.session")
+
+
 def test_exclusiveness_is_demanded_of_the_job_unless_the_site_says_that_nothing_is_fenced() -> None:
     """A slice that is called exclusive is proved; a cluster that cannot fence does not pretend to."""
     for fenced in (True, False):
