@@ -51,7 +51,6 @@ def configure(c: Any, site: Site, state_dir: Path, *, stream_port: int = 8085) -
     _services(c, site, state_dir / "snapshot.json", stream_port, keeper_token)
     api.register()
     report.register()
-    metrics.watch(state.watcher, site)
     _run_with_the_hub(c, state, state_dir / "snapshot.json", keeper_token)
     return state
 
@@ -157,6 +156,7 @@ async def _know_defaults(c: Any, state: HubState) -> None:
     """Fill in the hub's own defaults, which may stand below in its file, and have reservations read."""
     state.site = state.site.filled_in(own_defaults(c))
     state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
+    metrics.watch(state.watcher, state.site)
 
 
 def own_defaults(c: Any) -> dict[str, str]:
