@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.accounting import LUA_WORDS
+from tests.support.accounting import LONG_WORDS
 from tests.support.installed_site import InstalledSite, installed_site
 from tests.support.kernel import run_code
 from tests.support.waiting import wait_until
@@ -115,7 +115,15 @@ def test_a_session_on_a_slice_hands_on_a_run_and_gets_more_hours(
 
 def test_a_sites_own_words_reach_who_is_refused(site: InstalledSite) -> None:
     """What the submit plugin says, not a general sentence, is read by the person."""
-    assert LUA_WORDS in site.why_not("instructor1", {"slice": "no-project"})
+    assert LONG_WORDS in site.why_not("instructor1", {"slice": "no-project", "hours": 8})
+
+
+def test_a_project_is_named_where_the_site_wants_one(site: InstalledSite) -> None:
+    """The plugin refuses jobs without a project; neither the slice nor the person has named one."""
+    site.hub.start_server("instructor1", {"slice": "no-project", "hours": 1})
+    job = site.hub.wait_ready("instructor1", 120)["state"]["session"]["job_id"]
+    assert site.slurm.run("/usr/bin/squeue", "-ho", "%a", "-j", str(job)).strip() == "physics"
+    site.close("instructor1")
 
 
 def test_a_budget_that_is_used_up_is_told_in_words(site: InstalledSite) -> None:

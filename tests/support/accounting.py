@@ -26,16 +26,22 @@ from skiva_hub.embedded.layout import Layout, Owners, SlicePlan
 from skiva_hub.embedded.parts import Part
 from skiva_hub.embedded.slurm_files import slurm_conf
 
-__all__ = ["LUA_WORDS", "SlurmSite", "slurm_site"]
+__all__ = ["LONG_WORDS", "LUA_WORDS", "SlurmSite", "slurm_site"]
 
 LUA_WORDS = "Please name your project with --account (see https://hpc.example.org/projects)."
 """What the site's submit plugin says to who names none."""
+LONG_WORDS = "Jobs of more than 7 hours start after a word with us (see https://hpc.example.org/long)."
+"""What it says to who asks for more."""
 
 _PARTITIONS = {"gpu": "", "cpu": "", "teaching": " AllowAccounts=physics"}
 _LUA = f"""\
 function slurm_job_submit(job, partitions, uid)
     if job.account == nil then
         slurm.log_user("{LUA_WORDS}")
+        return slurm.ERROR
+    end
+    if job.time_limit ~= slurm.NO_VAL and job.time_limit > 420 then
+        slurm.log_user("{LONG_WORDS}")
         return slurm.ERROR
     end
     return slurm.SUCCESS
