@@ -1,14 +1,21 @@
-"""The helper as it is installed, with stand-ins for Slurm's commands."""
+"""The helper, as it is installed or in this process, with stand-ins for Slurm's commands."""
 
+import contextlib
+import io
 import json
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
-__all__ = ["NONCE", "Helper"]
+from skiva_spawners import act
 
-ACT = Path(__file__).parents[2] / "spawners" / "skiva_spawners" / "act.py"
+__all__ = ["NONCE", "Helper", "ImportedHelper"]
+
 NONCE = "0123456789abcdef"
 
 
@@ -22,7 +29,7 @@ class Helper:
         (root / "etc").mkdir()
         (root / "bin").mkdir()
         self.path = root / "libexec" / "skiva-act"
-        self.path.write_bytes(ACT.read_bytes())
+        self.path.write_bytes(Path(act.__file__).read_bytes())
         config = {
             "bin": str(root / "bin"),
             "env": {"SLURM_CONF": "/x/slurm.conf"},
@@ -50,4 +57,27 @@ class Helper:
             check=True,
         )
         answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+class ImportedHelper(Helper):
+    """The same in this process, where mutations of its code are seen."""
+
+    def ask(self, request: object) -> dict[str, Any]:
+        """Answer one request."""
+        me = pwd.getpwuid(os.getuid())
+        person = SimpleNamespace(pw_name=me.pw_name, pw_shell=me.pw_shell, pw_dir=str(self.home))
+        umask, told = os.umask(0o022), io.StringIO()
+        with (
+            patch.object(act, "pwd", SimpleNamespace(getpwuid=lambda _: person)),
+            patch.object(act, "_config_path", lambda: self.path.parent.parent / "etc" / "act.json"),
+            patch("sys.stdin", SimpleNamespace(buffer=io.BytesIO(json.dumps(request).encode()))),
+            contextlib.redirect_stdout(told),
+            contextlib.suppress(SystemExit),
+        ):
+            try:
+                act.main()
+            finally:
+                os.umask(umask)
+        answer: dict[str, Any] = json.loads(told.getvalue())
         return answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.hub import FakeCluster, FakeHub, a_cluster, database
-from tests.support.helper import Helper
+from tests.support.helper import Helper, ImportedHelper
 from tornado.log import app_log
 
 
@@ -46,11 +46,13 @@ def hub(cluster: FakeCluster, hub_database: Any) -> FakeHub:
     return FakeHub(cluster, hub_database)
 
 
-@pytest.fixture
-def helper(tmp_path: Path) -> Helper:
+@pytest.fixture(params=["installed", "imported"])
+def helper(request: pytest.FixtureRequest, tmp_path: Path) -> Helper:
     """A helper whose user's home is a temporary directory."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
+    if request.param == "imported":
+        return ImportedHelper(tmp_path, home)
     made = Helper(tmp_path, home)
     # The helper takes the home from the password database, never from the environment; the copy is told.
     text = made.path.read_text().replace("pwd.getpwuid(os.getuid()).pw_dir", repr(str(home)))

@@ -172,6 +172,7 @@ def test_the_log_is_read_from_its_end_and_never_through_a_link(helper: Helper) -
     assert "error" in helper.ask({"action": "log", "nonce": NONCE})
 
 
+@pytest.mark.parametrize("helper", ["installed"], indirect=True)
 def test_a_hanging_slurm_is_an_unanswered_request(helper: Helper) -> None:
     """No answer is told apart from a refusal, so that the job is looked for."""
     text = helper.path.read_text().replace("_TIMEOUT = 20.0", "_TIMEOUT = 0.3")
@@ -180,6 +181,7 @@ def test_a_hanging_slurm_is_an_unanswered_request(helper: Helper) -> None:
     assert "unanswered" in helper.ask(submission())
 
 
+@pytest.mark.parametrize("helper", ["installed"], indirect=True)
 def test_a_full_disk_is_told_and_submits_nothing(helper: Helper) -> None:
     """A home without space gives a sentence, not a job without its file."""
     text = helper.path.read_text().replace("file.write(text)", "raise OSError(28, os.strerror(28))")

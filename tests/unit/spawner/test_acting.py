@@ -40,6 +40,7 @@ print("{{}}")
     assert begun() == 40
 
 
+@pytest.mark.parametrize("helper", ["installed"], indirect=True)
 async def test_the_hub_and_the_helper_understand_each_other(helper: Helper) -> None:
     """Each thing that the hub asks, with the answer that the helper as it is installed gives."""
     me = pwd.getpwuid(os.getuid()).pw_name
@@ -63,6 +64,7 @@ async def test_the_hub_and_the_helper_understand_each_other(helper: Helper) -> N
     assert helper.calls.read_text().startswith("update\nJobId=7\nTimeLimit=90\n")
 
 
+@pytest.mark.parametrize("helper", ["installed"], indirect=True)
 async def test_what_slurm_refuses_the_helper_is_told_as_a_refusal(helper: Helper) -> None:
     """No answer is another thing: the job may be there, or its limit another."""
     me = pwd.getpwuid(os.getuid()).pw_name
