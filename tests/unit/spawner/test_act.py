@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.support.helper import NONCE, Helper
 
+from skiva_slurm.rights import ASSOCIATION_COLUMNS
+
 
 def submission(**changes: object) -> dict[str, object]:
     """A request to submit."""
@@ -127,6 +129,14 @@ def test_rights_are_asked_for_about_oneself_alone(helper: Helper) -> None:
     assert helper.ask({"action": "rights"})["limits"] == "QOS=normal\n"
     assert f"users={me}\naccounts=chem,physics\nflags=assoc,qos\n" in helper.calls.read_text()
     assert "error" in helper.ask({"action": "rights", "name": "root"})
+
+
+def test_the_helper_asks_for_the_columns_that_the_hub_reads(helper: Helper) -> None:
+    """It is one file of the standard library, so it names them again."""
+    helper.slurm("sacctmgr", "exit 0")
+    helper.ask({"action": "rights"})
+    columns = ",".join(("cluster", "defaultaccount", *ASSOCIATION_COLUMNS))
+    assert f"format={columns}\n" in helper.calls.read_text()
 
 
 def test_no_rights_and_no_answer_are_two_things(helper: Helper) -> None:
