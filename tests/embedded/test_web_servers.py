@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.certificates import certificate
 from tests.support.hub import HubClient
 from tests.support.kernel import run_code
 from tests.support.visitor import sign_in
@@ -105,7 +106,7 @@ def site(
     """The address that people know, and what they trust."""
     here = Path(tempfile.mkdtemp(prefix="skiva-web-", dir="/var/tmp"))
     here.chmod(0o755)
-    _certificate(here)
+    trusted = certificate(here)
     shipped = (_SHIPPED / request.param).read_text()
     own = re.sub(r"/etc/ssl/(private/)?", f"{here}/", shipped).replace(
         "127.0.0.1:8000", f"127.0.0.1:{cluster.port}"
@@ -114,7 +115,7 @@ def site(
     with (here / "log").open("w+") as log:
         argv = _SERVERS[request.param](here, own, free_port)
         server = subprocess.Popen(argv, stdout=log, stderr=log, env=env, cwd=here, start_new_session=True)
-        trust = ssl.create_default_context(cafile=str(here / "hub.example.org.pem"))
+        trust = ssl.create_default_context(cafile=str(trusted))
         url = f"https://127.0.0.1:{free_port}"
 
         def answers() -> bool:
@@ -132,15 +133,6 @@ def site(
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
             shutil.rmtree(here)
-
-
-def _certificate(here: Path) -> None:
-    key, certificate = here / "hub.example.org.key", here / "hub.example.org.pem"
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    name = ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    argv = ["openssl", "req", "-x509", "-days", "2", *kind, *name, *files]
-    subprocess.run(argv, check=True, capture_output=True)
 
 
 def test_a_hub_behind_a_web_server_works_as_without(cluster: Any, site: tuple[str, ssl.SSLContext]) -> None:

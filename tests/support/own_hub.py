@@ -1,6 +1,5 @@
 """The cluster's hub in the hands of a test, which kills and starts it as it likes."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -33,15 +32,16 @@ class OwnHub:
         self._env: dict[str, str] = {}
         self.state_dir = Path(cluster.dir) / "hub"
 
-    def take_over(self) -> None:
-        """End the supervisor's hub and start this one."""
+    def take_over(self, below: str = "") -> None:
+        """End the supervisor's hub and start this one, with lines `below` those of its configuration."""
         theirs = int(self._cluster.status()["processes"]["hub"]["pid"])
         self._argv = Path(f"/proc/{theirs}/cmdline").read_text().rstrip("\0").split("\0")
         self._env = environment(theirs)
         at = self._argv.index("-f") + 1
         self._env["SKIVA_TEST_CONFIG"] = self._argv[at]
         self._argv[at] = str(self._config)
-        shutil.copyfile(_STAND_INS / "hub_config.py", self._config)
+        self._config.parent.mkdir(exist_ok=True)
+        self._config.write_text(f"{(_STAND_INS / 'hub_config.py').read_text()}\n{below}")
         self._config.chmod(0o644)
         self._hold.parent.mkdir(exist_ok=True)
         self._hold.touch()

@@ -115,7 +115,7 @@ def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("hub", [*BOTH_SIDES, *extras("hub")]),
+        ("hub", [*BOTH_SIDES, *extras("hub", "oidc", "ldap")]),
         ("base", [*BOTH_SIDES, *extras("notebook", "dask", "dask-cuda")]),
         ("boot", ["uv"]),
         ("build", PROJECT["build-system"]["requires"]),
