@@ -71,6 +71,8 @@ def test_wheel_has_every_module_and_data_file(wheel: set[str]) -> None:
         r"share/skiva/examples/mig-cluster\.toml",
         r"share/skiva/images/pytorch/requirements\.txt",
         r"share/skiva/systemd/skiva-hub\.service",
+        r"share/skiva/prometheus/alerts\.yaml",
+        r"share/skiva/grafana/skiva\.json",
         r"share/skiva/skiva-act",
         r"share/skiva/sudoers",
     ],

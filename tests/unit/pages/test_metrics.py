@@ -1,20 +1,15 @@
 """What Prometheus sees."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml  # type: ignore[import-untyped]
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from tests.unit.pages import samples
 
 from skiva_hub import metrics
 from skiva_slurm.jobs import Array
 from skiva_slurm.tags import ClusterTag, RunTag, Tag
-
-_SPAWNERS = Path(__file__).parents[3] / "spawners" / "skiva_spawners"
 
 
 def test_queue_and_watcher_are_there_for_each_slice() -> None:
@@ -96,30 +91,3 @@ def test_phases_and_failures_are_counted() -> None:
     metrics.observe_phase("ready", 2.0)
     metrics.count_failure("timeout")
     assert counts() == [pytest.approx(old + more) for old, more in zip(before, (1, 1, 2, 1), strict=True)]
-
-
-def test_the_shipped_alerts_ask_for_metrics_that_there_are() -> None:
-    """Their names, labels and causes are the hub's, and each says what happened and what to do."""
-    shipped = Path(__file__).parents[3] / "packaging" / "prometheus" / "alerts.yaml"
-    [group] = yaml.safe_load(shipped.read_text())["groups"]
-    registry = CollectorRegistry()
-    watcher = SimpleNamespace(
-        snapshot=samples.full(), age=1.0, readings=1, failures=0, restarts=0, last_seconds=0.1
-    )
-    metrics.watch(watcher, samples.site(), registry)
-    metrics.count_failure("silent")
-    exposed = (generate_latest(registry) + generate_latest(REGISTRY)).decode()
-    labels = {
-        name: set(re.findall(r"(\w+)=", told or ""))
-        for name, told in re.findall(r"^(skiva_\w+)(\{.*\})? ", exposed, re.MULTILINE)
-    }
-    causes = set(re.findall(r'cause="(\w+)"', "".join(p.read_text() for p in _SPAWNERS.glob("*.py"))))
-    for rule in group["rules"]:
-        [name] = re.findall(r"skiva_\w+", rule["expr"])
-        assert name in labels, rule["alert"]
-        wanted = re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])
-        assert set(wanted) <= labels[name], rule["alert"]
-        assert rule["annotations"]["summary"].endswith(".")
-        assert rule["annotations"]["description"].endswith(".")
-        for asked in re.findall(r'reason=~"([^"]+)"', rule["expr"]):
-            assert set(asked.split("|")) <= causes
