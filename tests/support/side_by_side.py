@@ -22,7 +22,7 @@ _LONGEST_FIRST = (
     "tests/runs",
     "tests/browser",
     "tests/embedded",
-    "tests/security",
+    "tests/attack",
     "tests/checks",
     "tests/site_with_accounting",
     "tests/site",

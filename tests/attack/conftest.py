@@ -13,7 +13,7 @@ from tests.support.sessions import Session, close_session, open_session
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here need the real Slurm, and root, which alone can act as two people."""
     for item in items:
-        if "/security/" in str(item.path):
+        if "/attack/" in str(item.path):
             item.add_marker(pytest.mark.slurm)
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs accounts of several people"))
 
