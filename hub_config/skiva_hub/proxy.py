@@ -42,8 +42,13 @@ class ProxyFiles:
         return kept_secret(self.state_dir / "proxy-password")
 
 
-def start_configuration(files: ProxyFiles, public_url: str, api_url: str) -> str:
-    """Traefik's start configuration as TOML."""
+def start_configuration(files: ProxyFiles, public_url: str, api_url: str, *, shared: bool = False) -> str:
+    """Traefik's start configuration as TOML.
+
+    Args:
+        shared: whether somebody holds its ports for its account, and lets in who shares them.
+    """
+    reuse = f"reusePort = {str(shared).lower()}"
     return f"""\
 [global]
 checkNewVersion = false
@@ -58,6 +63,7 @@ watch = true
 level = "WARN"
 [entryPoints.skiva]
 address = "{urlsplit(public_url).netloc}"
+{reuse}
 [entryPoints.skiva.forwardedHeaders]
 trustedIPs = ["127.0.0.1/32", "::1/128"]
 [entryPoints.skiva.http]
@@ -66,6 +72,7 @@ middlewares = ["{_GONE}@file", "{_ADDRESS}@file"]
 readTimeout = "0s"
 [entryPoints.skiva-api]
 address = "{urlsplit(api_url).netloc}"
+{reuse}
 """
 
 
@@ -93,10 +100,10 @@ def configure(c: Any, files: ProxyFiles, api_url: str) -> None:
 
 
 def main() -> None:
-    """Become traefik: `python -m skiva_hub.proxy STATE_DIR PUBLIC_URL API_URL`."""
-    state_dir, public_url, api_url = sys.argv[1:]
+    """Become traefik: `python -m skiva_hub.proxy STATE_DIR PUBLIC_URL API_URL [shared]`."""
+    state_dir, public_url, api_url, *shared = sys.argv[1:]
     files = ProxyFiles(Path(state_dir))
-    files.start.write_text(start_configuration(files, public_url, api_url))
+    files.start.write_text(start_configuration(files, public_url, api_url, shared=bool(shared)))
     if not files.routes.exists():
         files.routes.touch(0o600)
     traefik = Path(sys.executable).with_name("traefik")

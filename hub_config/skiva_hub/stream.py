@@ -205,7 +205,9 @@ async def _serve(queue: Queue, url: str, prefix: str) -> None:
     auth = HubAuth(cache_max_age=int(CHECK_EVERY / 2))
     where = urlsplit(url)
     server = HTTPServer(application(queue, auth, prefix, Counter()))
-    server.listen(where.port or 8085, where.hostname or "127.0.0.1")
+    # Only where somebody holds the port for this account, and shares it.
+    shared = bool(os.environ.get("SKIVA_STREAM_SHARED"))
+    server.listen(where.port or 8085, where.hostname or "127.0.0.1", reuse_port=shared)
     watching = asyncio.create_task(queue.run())
     await ended.wait()
     watching.cancel()

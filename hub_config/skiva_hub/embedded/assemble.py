@@ -34,8 +34,8 @@ class Assembly:
     ports: Mapping[str, int]
     accounts: Accounts | None
     """Of the people whom root serves."""
-    held: tuple[socket.socket, ...]
-    """What reserves the ports."""
+    held: Mapping[str, socket.socket]
+    """What reserves each port."""
 
 
 def assemble(directory: Path, public_port: int | None) -> Assembly:

@@ -1,7 +1,10 @@
 """The configuration of the hub that `skiva up` starts; what is its own is in the environment."""
 
 import os
+from functools import partialmethod
 from pathlib import Path
+
+from tornado.httpserver import HTTPServer
 
 from skiva_hub import proxy
 from skiva_hub.config import configure
@@ -16,6 +19,11 @@ configure(
     c, load(Path(os.environ["SKIVA_SITE"])), state_dir, stream_port=int(os.environ["SKIVA_STREAM_PORT"])
 )
 proxy.configure(c, proxy.ProxyFiles(state_dir), f"http://127.0.0.1:{os.environ['SKIVA_PROXY_API_PORT']}")
+
+# The supervisor lets in who shares its ports (`ports.close_to_others`); JupyterHub has no setting for it.
+HTTPServer.listen = partialmethod(HTTPServer.listen, reuse_port=True)  # type: ignore[method-assign,assignment]
+stream = next(service for service in c.JupyterHub.services if service["name"] == "skiva")
+stream["environment"]["SKIVA_STREAM_SHARED"] = "1"
 
 c.JupyterHub.bind_url = public_url
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['SKIVA_HUB_PORT']}"

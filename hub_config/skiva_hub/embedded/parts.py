@@ -72,7 +72,7 @@ def cluster(layout: Layout) -> tuple[Part, ...]:
 def proxy(layout: Layout, ports: Mapping[str, int]) -> Part:
     """The proxy, which people's browsers and the jobs reach; it outlives a restart of the hub."""
     public, api = (f"http://127.0.0.1:{ports[name]}" for name in ("public", "proxy_api"))
-    argv = (*_python("skiva_hub.proxy"), str(hub_dir(layout)), public, api)
+    argv = (*_python("skiva_hub.proxy"), str(hub_dir(layout)), public, api, "shared")
     return Part("proxy", argv, layout.owners.hub, _hub_env(layout), hub_dir(layout), umask=0o077)
 
 

@@ -1,6 +1,8 @@
 """Ports on 127.0.0.1, chosen once for a state directory, and reserved before anybody listens on them."""
 
 import json
+import os
+import pwd
 import random
 import socket
 from collections.abc import Mapping
@@ -14,6 +16,8 @@ DEFAULT_PUBLIC = 8000
 _HOST = "127.0.0.1"
 _PRIVATE = range(10_000, 20_000)
 """Below those that the kernel gives to whoever asks for any."""
+_HUBS = ("public", "hub", "proxy_api", "stream")
+"""Where passwords, cookies and tokens arrive; what arrives at Slurm's is signed by munge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Ports:
     """Each server's port by name, and what reserves them for as long as it is open."""
 
     numbers: Mapping[str, int]
-    held: tuple[socket.socket, ...]
+    held: Mapping[str, socket.socket]
 
 
 def choose(directory: Path, names: tuple[str, ...], public: int | None) -> Ports:
@@ -45,7 +49,19 @@ def choose(directory: Path, names: tuple[str, ...], public: int | None) -> Ports
     held = {name: holder for name, holder in holders.items() if holder}
     numbers = {name: int(holder.getsockname()[1]) for name, holder in held.items()}
     write(path, json.dumps(numbers, indent=1) + "\n")
-    return Ports(numbers, tuple(held.values()))
+    return Ports(numbers, held)
+
+
+def close_to_others(held: Mapping[str, socket.socket], account: str) -> None:
+    """Let servers of `account` alone listen where the hub and its proxy do, as long as `held` is open.
+
+    Whoever may reuse addresses could else listen there while such a program is down. The kernel lets in whose
+    socket shares its port, too, and belongs to the same account.
+    """
+    for name in _HUBS:
+        os.fchown(held[name].fileno(), pwd.getpwnam(account).pw_uid, -1)
+        held[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 def reserve(port: int) -> socket.socket | None:

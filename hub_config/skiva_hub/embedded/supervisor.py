@@ -10,7 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from skiva_hub.embedded import cgroups, hub_fence, parts, people, prepare, privilege, ready, state, texts
+from skiva_hub.embedded import (
+    cgroups,
+    hub_fence,
+    parts,
+    people,
+    ports,
+    prepare,
+    privilege,
+    ready,
+    state,
+    texts,
+)
 from skiva_hub.embedded.assemble import Assembly, assemble, check_reach
 from skiva_hub.embedded.children import Child, Children
 from skiva_hub.embedded.errors import CannotStart
@@ -128,6 +139,7 @@ class Supervisor:
     async def _start_hub(self, assembly: Assembly, names: tuple[str, ...]) -> None:
         self._say("Starting the hub and its proxy.")
         hub_fence.make(assembly.layout)
+        ports.close_to_others(assembly.held, assembly.layout.owners.hub)
         await self._children.start(parts.proxy(assembly.layout, assembly.ports))
         await self._children.start(parts.hub(assembly.layout, assembly.ports, names))
         await ready.until(lambda: ready.hub(assembly.ports["public"]), every=0.1)

@@ -114,7 +114,7 @@ def _chosen(directory: Path, names: tuple[str, ...], public: int | None) -> Iter
     try:
         yield chosen.numbers
     finally:
-        for holder in chosen.held:
+        for holder in chosen.held.values():
             holder.close()
 
 
