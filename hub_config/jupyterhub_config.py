@@ -14,11 +14,17 @@ from skiva_hub.site_file import load
 c = get_config()  # type: ignore[name-defined]  # noqa: F821 - JupyterHub gives it
 
 state_dir = Path(os.environ.get("SKIVA_STATE", "/var/lib/skiva-hub"))
-configure(c, load(Path(os.environ.get("SKIVA_SITE", "/etc/skiva/site.toml"))), state_dir)
-proxy.configure(c, proxy.ProxyFiles(state_dir), "http://127.0.0.1:8099")
+configure(
+    c,
+    load(Path(os.environ.get("SKIVA_SITE", "/etc/skiva/site.toml"))),
+    state_dir,
+    stream_port=int(os.environ.get("SKIVA_STREAM_PORT", "8085")),
+)
+proxy_api = os.environ.get("SKIVA_PROXY_API_URL", "http://127.0.0.1:8099")
+proxy.configure(c, proxy.ProxyFiles(state_dir), proxy_api)
 
 c.JupyterHub.bind_url = os.environ.get("SKIVA_PUBLIC_URL", "http://127.0.0.1:8000")
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"
+c.JupyterHub.hub_bind_url = os.environ.get("SKIVA_HUB_URL", "http://127.0.0.1:8081")
 c.JupyterHub.db_url = os.environ.get("SKIVA_DB_URL", f"sqlite:///{state_dir / 'jupyterhub.sqlite'}")
 c.JupyterHub.cookie_secret_file = str(state_dir / "cookie-secret")
 

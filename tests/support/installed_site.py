@@ -4,7 +4,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,17 @@ from tests.support.own_machine import own_machine
 from tests.support.units import Unit
 from tests.support.waiting import wait_until
 
-__all__ = ["InstalledSite", "installed_site"]
+__all__ = ["TOKEN_LINES", "InstalledSite", "installed_site", "type_lines"]
 
 _INSTALL, _RUN = "operators/install.md", "operators/run.md"
 _URL, _TOKEN = "http://127.0.0.1:8000", "of-tests-on-loopback-alone"
 _SITE, _WITH_REFUSED = Path("/etc/skiva/site.toml"), Path("/etc/skiva/site-with-refused.toml")
+_SCOPES = ["admin:users", "admin:servers", "tokens", "access:servers", "read:hub"]
+TOKEN_LINES = f"""\
+c.JupyterHub.services.append({{"name": "tests", "api_token": {_TOKEN!r}, "display": False}})
+c.JupyterHub.load_roles.append({{"name": "tests", "services": ["tests"], "scopes": {_SCOPES}}})
+"""
+"""Let the tests ask a hub as an administrator."""
 _SLICES = """\
 [[slice]]
 id = "cpu"
@@ -90,13 +96,27 @@ class InstalledSite:
         slurm: its Slurm.
         hub: with the administrators' token.
         log: of the hub.
+        units: by their names.
     """
 
     slurm: SlurmSite
     hub: HubClient
     log: Path
+    units: Mapping[str, Unit]
     url: str = _URL
     token: str = _TOKEN
+
+    def type_lines(self, lines: Iterable[str]) -> None:
+        """Type lines as root, of which some start and stop units."""
+        for line in lines:
+            if not line.startswith("systemctl "):
+                type_lines([line])
+                continue
+            _, action, *names = line.split()
+            for name in names:
+                getattr(self.units[name], action)()
+            if action == "start":
+                wait_until(self.hub.is_up, 60, lambda: self.log.read_text()[-3000:])
 
     def doctor(self, *options: str, user: str = "", site: str = "") -> dict[str, Any]:
         """What the manual's call of the doctor finds, as root.
@@ -153,23 +173,23 @@ def installed_site() -> Iterator[InstalledSite]:
         slurm = ending.enter_context(slurm_site(operator=False))
         Path("/etc/slurm").mkdir(exist_ok=True)
         Path("/etc/slurm/slurm.conf").symlink_to(slurm.conf)
-        _type(commands(_INSTALL, "2. The hub's accounts"))
+        type_lines(commands(_INSTALL, "2. The hub's accounts"))
         _helper()
         _epilog(slurm)
         _site_files(slurm)
         _configuration()
         log = slurm.layout.log / "hub.log"
-        for name in ("skiva-proxy", "skiva-hub"):
-            unit = Unit(name, log)
+        units = {name: Unit(name, log) for name in ("skiva-proxy", "skiva-hub")}
+        for unit in units.values():
             ending.callback(unit.stop)
             unit.start()
         hub = ending.enter_context(HubClient(_URL, _TOKEN))
         wait_until(lambda: hub.is_up() or not unit.alive(), 60, lambda: log.read_text()[-3000:])
         assert unit.alive(), log.read_text()[-3000:]
-        yield InstalledSite(slurm, hub, log)
+        yield InstalledSite(slurm, hub, log, units)
 
 
-def _type(lines: list[str]) -> None:
+def type_lines(lines: list[str]) -> None:
     """Type lines into a shell of root's, and answer yes to who asks."""
     shell = ["/bin/sh", "-euc", "\n".join(lines)]
     done = subprocess.run(
@@ -198,7 +218,7 @@ def _environments() -> None:
 
 def _helper() -> None:
     heading = "3. The helper"
-    _type(commands(_INSTALL, heading))
+    type_lines(commands(_INSTALL, heading))
     [users] = set(re.findall(r"`\((%skiva-users,slurm-extend)\)`", _page()))
     sudoers = Path("/etc/sudoers.d/skiva")
     text = sudoers.read_text()
@@ -271,12 +291,7 @@ def _configuration() -> None:
     first = next(line for line in commands(_INSTALL, "3. The helper") if line.startswith("cd "))
     *lines, last = commands(_INSTALL, "6. Hub and proxy")
     assert last == "systemctl enable --now skiva-proxy skiva-hub"
-    _type([first, *lines])
-    _type(commands(_RUN, "Metrics"))
+    type_lines([first, *lines])
+    type_lines(commands(_RUN, "Metrics"))
     config = _SITE.with_name("jupyterhub_config.py")
-    scopes = ["admin:users", "admin:servers", "tokens", "access:servers", "read:hub"]
-    added = f"""\
-c.JupyterHub.services.append({{"name": "tests", "api_token": {_TOKEN!r}, "display": False}})
-c.JupyterHub.load_roles.append({{"name": "tests", "services": ["tests"], "scopes": {scopes}}})
-"""
-    config.write_text(f"{config.read_text()}\n{block(_RUN, 'Metrics', 'python')}\n{added}")
+    config.write_text(f"{config.read_text()}\n{block(_RUN, 'Metrics', 'python')}\n{TOKEN_LINES}")
