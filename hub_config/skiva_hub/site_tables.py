@@ -59,7 +59,7 @@ class Cluster(Table):
     name: Title = Field(default="cluster", examples=["cluster"])
     """What people call the cluster."""
     bin: FullPath = Field(default=Path("/usr/bin"), examples=["/usr/bin"])
-    """Where sbatch, squeue, scancel, scontrol are."""
+    """Where sbatch, squeue, scancel, scontrol are, and sacctmgr where Slurm keeps accounts."""
     conf: FullPath | None = Field(default=None, examples=["/etc/slurm/slurm.conf"])
     """slurm.conf, where it is not in Slurm's default place."""
     client: tuple[PlainPath, ...] = Field(

@@ -31,7 +31,7 @@ def _other_context() -> ssl.SSLContext:
     return context
 
 
-def serve(listener: socket.socket, tls: ssl.SSLContext) -> None:
+def serve(listener: socket.socket, tls: ssl.SSLContext, *, path: str = "") -> None:
     """Stand in for `skiva.session.serve.serve`."""
     if _KIND == "mute":
         listener.shutdown(socket.SHUT_RDWR)
