@@ -75,10 +75,17 @@ def job_format(nonce: str) -> str:
 
 
 class JobRows:
-    """Reads squeue's answer to `job_format(nonce)` in pieces; each row is bounded, their number is not."""
+    """Reads squeue's answer to `job_format(nonce)` in pieces; each row is bounded, their number is not.
 
-    def __init__(self, nonce: str) -> None:
-        self._nonce = nonce
+    Args:
+        known: the `rows` of an earlier answer: one that is as it was then is not read again.
+    """
+
+    def __init__(self, nonce: str, known: Mapping[str, Job] = MappingProxyType({})) -> None:
+        self.rows: dict[str, Job] = {}
+        """Each job by its row, without what frames it."""
+        self._known = known
+        self._frame = f"{_SEPARATOR}{nonce}{_SEPARATOR}"
         self._end = f"{_SEPARATOR}{nonce}\n".encode()
         self._rest = b""
         self._heading: list[str] | None = None
@@ -109,18 +116,20 @@ class JobRows:
         return self._jobs
 
     def _row(self, text: str) -> None:
-        fields = text.split(_SEPARATOR, len(_FIELDS))
-        if len(fields) != len(_FIELDS) + 1 or fields.pop(1) != self._nonce:
+        number, frame, rest = text.partition(self._frame)
+        row = f"{number}{_SEPARATOR}{rest}"
+        fields = row.split(_SEPARATOR, len(_FIELDS) - 1)
+        if not frame or _SEPARATOR in number or len(fields) != len(_FIELDS):
             raise Unreadable("a row of squeue's answer is garbled")
         if self._heading is None:
-            if fields[0] != "JOBID":
+            if number != "JOBID":
                 raise Unreadable("squeue's answer does not begin with its heading")
             self._heading = fields
             return
-        job = _job(fields)
+        job = self._known.get(row) or _job(fields)
         if job.id in self._jobs:
             raise Unreadable(f"squeue's answer tells of job {job.id} twice")
-        self._jobs[job.id] = job
+        self._jobs[job.id] = self.rows[row] = job
 
 
 def _job(fields: list[str]) -> Job:

@@ -66,6 +66,8 @@ class SlurmReader:
             if not name.startswith(("SQUEUE_", "SCONTROL_", "SLURM_")) or name == "SLURM_CONF"
         } | dict(QUERY_ENVIRONMENT)
         self._timeout = timeout
+        self._rows: Mapping[str, Job] = {}
+        """The last good answer: somebody's thousands of held jobs are read once, not with each reading."""
 
     async def jobs(self) -> dict[int, Job]:
         """Every job that slurmctld still remembers, by number.
@@ -74,9 +76,10 @@ class SlurmReader:
             SlurmUnanswered: it did not answer, or not in words that can be trusted.
         """
         nonce = "".join(secrets.choice(string.ascii_letters) for _ in range(24))
-        rows = JobRows(nonce)
+        rows = JobRows(nonce, self._rows)
         await self._ask([self._squeue, *JOB_QUERY], {"SQUEUE_FORMAT2": job_format(nonce)}, rows.feed)
-        return rows.jobs()
+        jobs, self._rows = rows.jobs(), rows.rows
+        return jobs
 
     async def nodes(self) -> dict[str, Node]:
         """Every node, by name.

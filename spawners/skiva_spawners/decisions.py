@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from skiva_hub.site import Hours
 from skiva_slurm.errors import Refused, SlurmUnanswered
@@ -198,5 +199,11 @@ def strays(jobs: Iterable[Job], hub: str, owned: Collection[str]) -> list[Job]:
 
 def nonce_of(job: Job) -> str:
     """The session that a job's tag names; empty where it names none."""
-    tag = Tag.parse(job.tag)
+    return _nonce_in(job.tag)
+
+
+@lru_cache(maxsize=20_000)
+def _nonce_in(text: str) -> str:
+    # With each reading the same thousands, where somebody likes that.
+    tag = Tag.parse(text)
     return tag.nonce if tag else ""

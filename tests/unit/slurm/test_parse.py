@@ -222,6 +222,23 @@ def test_a_row_is_bounded_and_their_number_is_not() -> None:
         rows.feed(b"x")
 
 
+def test_a_row_that_is_as_before_is_not_read_again() -> None:
+    """Thousands of held jobs cost others little with each reading; what has changed is read as strictly."""
+    rows = [{"jobid": str(number), "state": "PENDING", "comment": "a\x1fb"} for number in (7, 8)]
+    first = JobRows(NONCE)
+    first.feed(squeue(rows).encode())
+    rows[1]["state"] = "RUNNING"
+    other = "OTHERotherOTHERother"
+    again = JobRows(other, first.rows)
+    again.feed(squeue(rows, other).encode())
+    assert again.jobs()[7] is first.jobs()[7]
+    assert again.jobs() == parse_jobs(squeue(rows), NONCE)
+    assert again.jobs()[8].life is Life.RUNNING
+    twice = JobRows(other, again.rows)
+    with pytest.raises(Unreadable, match="twice"):
+        twice.feed(squeue([*rows, rows[0]], other).encode())
+
+
 def test_a_job_that_comes_twice_makes_an_answer_unreadable() -> None:
     """Slurm tells of each once: of two rows one would not be Slurm's."""
     with pytest.raises(Unreadable, match=r"^squeue's answer tells of job 7 twice$"):
