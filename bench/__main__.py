@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import dask, dask_tasks, handoff, polling, spawn, start, start_images, start_sides, storm
+from bench import chaos, dask, dask_tasks, handoff, polling, spawn, start, start_images, start_sides, storm
 from bench.client import ClickFailed
 from bench.ours import CannotMeasure
 from bench.report import Report
@@ -17,6 +17,8 @@ def main() -> int:
     """Take one measurement and print it; the exit status says whether it could be taken."""
     given = _parser().parse_args()
     try:
+        if given.name == "chaos":
+            return _chaos(given)
         report = asyncio.run(_until_told_to_end(given))
     except (AnsweredOtherwise, CannotMeasure, ClickFailed, TimeoutError) as problem:
         print(f"skiva: bench {given.name}: {str(problem) or type(problem).__name__}", file=sys.stderr)
@@ -25,6 +27,15 @@ def main() -> int:
         return 130
     print(report.json() if given.json else report.text())
     return 0
+
+
+def _chaos(given: argparse.Namespace) -> int:
+    """1 where a promise was broken; a storm that is told to end clears away what it has started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    report = chaos.measure(minutes=given.minutes, seed=given.seed)
+    print(report.json() if given.json else report.text())
+    return 0 if all(goal.reached for goal in report.goals) else 1
 
 
 async def _until_told_to_end(given: argparse.Namespace) -> Report:
@@ -64,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "handoff": "from a function, a notebook or a map to its result by way of the queue",
         "dask": "from the call to a Dask cluster's workers, and what a kill leaves",
         "dask-tasks": "a storm of tiny tasks on such a cluster",
+        "chaos": "random deeds and kills, and whether every promise holds after them",
         "polling": "what servers that run or wait cost Slurm and the hub",
     }
     made = {name: measurements.add_parser(name, help=text, description=text) for name, text in known.items()}
@@ -74,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     made["storm"].add_argument("--users", type=int, default=8, help="how many people click at once")
     for name in ("handoff", "dask", "dask-tasks"):
         made[name].add_argument("--slice", default="cpu", help="the slice that is asked for")
+    made["chaos"].add_argument("--minutes", type=float, default=30.0, help="how long it storms")
+    made["chaos"].add_argument("--seed", type=int, help="which deeds; else by chance")
     made["polling"].add_argument("--servers", type=int, default=200, help="servers that run at most")
     made["polling"].add_argument("--peer-servers", type=int, default=50, help="the same on stock's side")
     made["polling"].add_argument("--seconds", type=float, default=60.0, help="how long each state is watched")

@@ -76,7 +76,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     Raises:
         CannotMeasure: it did not start.
     """
-    directory = _new_directory()
+    directory = new_directory()
     port = free_ports(1)[0]
     options = ["up", f"--dir={directory}", f"--port={port}"]
     process = start([*_cli(directory), *options], directory / "up.log", dict(os.environ), directory)
@@ -88,7 +88,12 @@ async def cluster() -> AsyncIterator[Cluster]:
         _remove(directory)
 
 
-def _new_directory() -> Path:
+def new_directory() -> Path:
+    """A state directory that has the tests' environments.
+
+    Raises:
+        CannotMeasure: this is not root, or nothing is installed.
+    """
     if os.geteuid() != 0:
         raise CannotMeasure("The comparison starts jobs as several people: run it as root.")
     environments = _environments()

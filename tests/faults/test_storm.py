@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import httpx
+from tests.support.deeds import Deeds
 from tests.support.faults import MINI, PEOPLE, Faults
 from tests.support.hub import HubRefused
 from tests.support.invariants import assert_no_secret_in, check, live_jobs, secrets_of
@@ -28,23 +28,14 @@ class _Storm:
     def person(self, user: str, name: str, seed: int) -> None:
         """Start, and soon cancel, stop or let Slurm cancel, again and again."""
         dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be kept secret
+        deeds, place = Deeds(self.faults, {(user, name): MINI}), (user, name)
         while not self.over.is_set():
-            with suppress(httpx.HTTPError, HubRefused):
-                self.faults.client.start_server(user, MINI, name)
+            deeds.start(place)
             self.over.wait(dice.uniform(0, 2.0))
-            with suppress(httpx.HTTPError, HubRefused):
-                self._spoil(dice, user, name)
-
-    def _spoil(self, dice: random.Random, user: str, name: str) -> None:
-        if dice.random() < 0.3:
-            mine = [job.id for job in live_jobs(self.faults.cluster) if job.user == user]
-            if mine:
-                job = str(dice.choice(mine))
-                done = self.faults.cluster.run_as(user, ["/usr/bin/scancel", job])
-                self.deeds += ["scancel"] * (done.returncode == 0)
-            return
-        self.faults.client.stop_server(user, name)
-        self.deeds.append("cancel")
+            if dice.random() < 0.3:
+                self.deeds += ["scancel"] * deeds.scancel(user, dice)
+            else:
+                self.deeds += ["cancel"] * deeds.cancel(place)
 
 
 def test_two_hundred_cancels_and_kills_leave_no_orphan(faults: Faults) -> None:
