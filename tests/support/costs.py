@@ -13,8 +13,8 @@ from tests.support.kernel import run_code
 
 __all__ = ["Costs", "visit"]
 
-_MOST = 2.0
-"""Seconds that an attack may cost another person."""
+_MOST = 8.0
+"""Seconds that an attack may cost another person beside other tests; on a quiet machine it is 2."""
 _STEPS = ("start", "cell", "stop")
 
 
