@@ -90,7 +90,8 @@ def provider(own_cluster: Any, free_port: int) -> Iterator[IdentityProvider]:
 def _with_provider(own_cluster: Any, provider: IdentityProvider, directory: Path) -> str:
     """The manual's lines, with the addresses of this machine and the secret put down as it says."""
     [line] = commands(_PAGE, "OpenID Connect")
-    kept = ["/bin/sh", "-euc", line.replace("/etc/skiva", str(directory))]
+    line = line.replace("/etc/skiva", str(directory))
+    kept = ["/bin/sh", "-euc", line.replace("skiva-hub", (own_cluster.dir / "hub").owner())]
     subprocess.run(kept, input=f"{_SECRET}\n", text=True, check=True)
     lines = block(_PAGE, "OpenID Connect", "python").replace("/etc/skiva", str(directory))
     lines = lines.replace("https://hub.example.org", own_cluster.url.rstrip("/"))

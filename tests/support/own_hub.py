@@ -62,7 +62,8 @@ class OwnHub:
 
     def start(self, *, may_die: bool = False) -> None:
         """Start the hub and wait until it answers, or, if it `may_die`, until it has."""
-        as_hub = ["/usr/bin/setpriv", "--reuid=skiva-hub", "--regid=skiva-hub", "--clear-groups"]
+        account = self.state_dir.owner()  # of a second site in this process it has a name of its own
+        as_hub = ["/usr/bin/setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups"]
         with (self._cluster.dir / "log" / "hub.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*as_hub, "--pdeathsig=KILL", "--", *self._argv],
@@ -104,7 +105,7 @@ class OwnHub:
             program = Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0]
         except OSError:
             return False
-        return program == self._argv[0] and owner(pid) == "skiva-hub"
+        return program == self._argv[0] and owner(pid) == self.state_dir.owner()
 
     # -- death at an await -----------------------------------------------------------------
 
