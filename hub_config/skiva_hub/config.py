@@ -153,8 +153,10 @@ def _run_with_the_hub(c: Any, state: HubState, snapshot: Path, keeper_token: str
 
 
 async def _know_defaults(c: Any, state: HubState) -> None:
-    """Fill in the hub's own defaults, which may stand below in its file, and have reservations read."""
-    state.site = state.site.filled_in(own_defaults(c))
+    """Learn the hub's own defaults, which may stand below in its file, and have reservations read."""
+    state.entitlements.defaults = defaults = own_defaults(c)
+    # Of the rest a hook may say something else for each person, so it is asked for at each start.
+    state.site = state.site.filled_in({name: defaults[name] for name in defaults if name == "reservation"})
     state.watcher.reserved = frozenset(s.reservation for s in state.site.slice if s.reservation)
     metrics.watch(state.watcher, state.site)
 

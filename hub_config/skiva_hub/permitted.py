@@ -5,6 +5,7 @@ Of what Slurm did not tell nothing is taken away: sbatch has the last word.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from skiva_hub.site import Site, Slice
 from skiva_slurm.limits import Limit, demand, price
@@ -70,11 +71,20 @@ class Permitted:
         return known[0] if known else None
 
 
-def permitted(site: Site, rules: Rules | None, rights: Rights | None) -> Permitted:
-    """What of `site` somebody with `rights` may have; all of it where Slurm enforces or told nothing."""
+def permitted(
+    site: Site,
+    rules: Rules | None,
+    rights: Rights | None,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> Permitted:
+    """What of `site` somebody with `rights` may have; all of it where Slurm enforces or told nothing.
+
+    `defaults` are what the hub's configuration says for slices that leave it open. They stay out of the
+    slices: a hook may say something else for each person.
+    """
     if rules is None:
         return Permitted(site)
-    terms = {picked.id: _terms(picked, rules, rights) for picked in site.slice}
+    terms = {picked.id: _terms(picked, rules, rights) for picked in site.filled_in(defaults).slice}
     if rights is None or not rules.by_association:
         return Permitted(site, terms)
     left = tuple(picked for picked in site.slice if terms[picked.id].charges)

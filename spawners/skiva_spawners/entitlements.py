@@ -1,7 +1,7 @@
 """What each person may have of the site, asked of Slurm as that person, and kept for a while."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -45,6 +45,8 @@ class Entitlements:
     ) -> None:
         self._read_rules = rules
         self._actor = actor
+        self.defaults: Mapping[str, str] = {}
+        """What the hub's configuration says for slices that leave it open."""
         self._clock = clock
         self._rules: Rules | None = None
         self._rules_at = float("-inf")
@@ -64,7 +66,7 @@ class Entitlements:
 
     def known(self, site: Site, user: str) -> Permitted:
         """What `user` may have, by what was told so far."""
-        return permitted(site, self._rules, self._rights(user))
+        return permitted(site, self._rules, self._rights(user), self.defaults)
 
     async def _asked(self, user: str) -> None:
         asking = self._asking.get(user)

@@ -72,6 +72,14 @@ def test_the_account_that_pays_is_named_where_it_is_known() -> None:
     assert Permitted(SITE).account(cpu, None) is None
 
 
+def test_what_the_hub_says_for_all_slices_pays_and_stays_out_of_them() -> None:
+    """With req_account there is no choice; a hook that sets another one for a person still goes before it."""
+    allowed = permitted(SITE, RULES, ANNA, {"account": "chem"})
+    assert [s.id for s in allowed.site.slice] == ["cpu", "chem"]
+    assert allowed.choices == ("chem",)
+    assert [s.account for s in allowed.site.slice] == [None, "chem"]
+
+
 def test_what_a_slice_costs_and_what_is_left_is_told_in_words() -> None:
     """A used-up limit, a budget in hours of the slice, a price; nothing where Slurm says nothing."""
     terms = permitted(SITE, RULES, ANNA).terms
